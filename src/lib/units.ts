@@ -1,0 +1,55 @@
+import { FlockError } from './errors.js'
+
+/** Parts per million: 1,000,000 ppm is the whole. The base of every rate in FLock's contracts. */
+export const PPM = 1_000_000n
+
+/** Model prices are quoted per this many tokens. */
+export const TOKENS_PER_PRICE_UNIT = 1_000_000n
+
+const DECIMAL = /^(\d+)(?:\.(\d+))?$/
+
+/**
+ * Reads a decimal amount such as `12.5` as base units, exactly.
+ *
+ * @param what named in the error, for instance `--max-cost`
+ * @throws AMOUNT_INVALID for signs, exponents, thousands marks or more decimals than the token has
+ */
+export function parseAmount(text: string, decimals: number, what: string): bigint {
+  const match = DECIMAL.exec(text.trim())
+  const fraction = match?.[2] ?? ''
+  if (!match || fraction.length > decimals) {
+    throw new FlockError(
+      'AMOUNT_INVALID',
+      `${what}: "${text}" is not an amount with at most ${decimals} decimals.`,
+      {
+        details: { what, value: text, decimals },
+        hint: 'Write digits with an optional point, for instance 12.5.',
+      },
+    )
+  }
+  return BigInt(match[1] + fraction.padEnd(decimals, '0'))
+}
+
+/** Writes base units as a decimal without trailing zeros: `formatAmount(1500000n, 6)` is `1.5`. */
+export function formatAmount(amount: bigint, decimals: number): string {
+  const sign = amount < 0n ? '-' : ''
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(decimals + 1, '0')
+  const whole = digits.slice(0, digits.length - decimals)
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
+  return fraction === '' ? `${sign}${whole}` : `${sign}${whole}.${fraction}`
+}
+
+/** `a * b / divisor`, rounded towards zero. */
+export function mulDivDown(a: bigint, b: bigint, divisor: bigint): bigint {
+  return (a * b) / divisor
+}
+
+/** `a * b / divisor`, rounded up. Operands are not negative. */
+export function mulDivUp(a: bigint, b: bigint, divisor: bigint): bigint {
+  return (a * b + divisor - 1n) / divisor
+}
+
+/** Writes ppm as a percentage without trailing zeros: 145000 is `14.5%`. */
+export function formatPpm(ppm: bigint | number): string {
+  return `${formatAmount(BigInt(ppm), 4)}%`
+}
