@@ -6,6 +6,9 @@ export const PPM = 1_000_000n
 /** Model prices are quoted per this many tokens. */
 export const TOKENS_PER_PRICE_UNIT = 1_000_000n
 
+/** Decimals of FLOCK, the token of fees and stake, and of the test token that stands for it on local chains. */
+export const FLOCK_DECIMALS = 18
+
 const DECIMAL = /^(\d+)(?:\.(\d+))?$/
 
 /**
