@@ -62,6 +62,8 @@ interface IModelHostConsumer {
     event RequestCancelled(bytes32 indexed requestId, uint32 indexed subscriptionId);
     /// @notice What Infernet pays nodes changed for requests to come.
     event NodePaymentSet(NodePayment payment);
+    /// @notice Delegated subscriptions for this contract are now signed by `signer`.
+    event DelegateSignerSet(address indexed signer);
 
     /// @notice Longest payload: a contract's largest code less the facts stored beside it.
     function MAX_PAYLOAD_BYTES() external view returns (uint256);
