@@ -69,6 +69,8 @@ export const ERRORS = {
   HOST_USAGE_INVALID: entry('rejected', 'A model host reported usage that cannot be true.'),
   RECEIPT_INVALID: entry('rejected', 'A usage receipt does not verify.'),
   CONTAINER_FAILED: entry('unavailable', 'A container answered with an error.'),
+  ATTESTATION_INVALID: entry('user', 'A contributor attestation is malformed, expired or not for this model.'),
+  ANSWER_TIMEOUT: entry('unavailable', 'A request was made and no node answered in time.'),
   REWARDS_SHARES_INVALID: entry('user', 'Shares do not add up to 1,000,000 ppm.'),
   PARTIAL: entry('rejected', 'Some transactions were mined, a later step failed.'),
   DECLINED: entry('user', 'The question was answered with no.'),
