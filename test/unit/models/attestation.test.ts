@@ -26,7 +26,8 @@ const middle: Address = '0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f'
 const high: Address = '0xa0Ee7A142d267C1f36714E4a8F75612F20a79720'
 
 const domain = { chainId: 31_337, rewardDistributor: '0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9' as Address }
-const modelId = `0x${'ab'.repeat(32)}`
+const modelId: Hex = `0x${'ab'.repeat(32)}`
+const otherModelId: Hex = `0x${'ac'.repeat(32)}`
 const nowSec = 1_750_000_000
 const table: ContributorTable = {
   modelId,
@@ -100,7 +101,7 @@ describe('attestations', () => {
       { ...table, expiry: table.expiry + 1 },
       { ...table, training: table.validators, validators: table.training },
       { ...table, training: [{ account: low, weight: 4 }, table.training[1]!] },
-      { ...table, modelId: `0x${'ac'.repeat(32)}` },
+      { ...table, modelId: otherModelId },
     ].map((item) => tableDigest(item, domain))
     const elsewhere = tableDigest(table, { ...domain, chainId: 1 })
 

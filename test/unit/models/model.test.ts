@@ -192,7 +192,7 @@ describe('diffListing', () => {
   })
 
   it('plans one call for each difference', () => {
-    const hash = `0x${'11'.repeat(32)}`
+    const hash: Hex = `0x${'11'.repeat(32)}`
     const listing = buildListing(
       { ...source, metadataUri: 'ipfs://x', nodes: [node] },
       { consumer: otherNode, receiptSigner: otherNode, metadataHash: hash },
