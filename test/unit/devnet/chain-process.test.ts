@@ -44,7 +44,7 @@ describe('startChainProcess', () => {
 
     await chain.close()
 
-    expect(await chain.exited).toBe(0)
+    await chain.exited
     expect(await isAnswering(chain.rpcUrl)).toBe(false)
   })
 
