@@ -66,6 +66,11 @@ export function bytesToHex(bytes: Uint8Array): Hex {
   return `0x${Buffer.from(bytes).toString('hex')}`
 }
 
+/** An address as a word of 32 bytes, which is how indexed event parameters hold it. */
+export function addressWord(address: Address): Hex {
+  return `0x${address.slice(2).toLowerCase().padStart(64, '0')}`
+}
+
 /** How many bytes a hex text stands for. */
 export function hexLength(hex: Hex): number {
   return (hex.length - 2) / 2

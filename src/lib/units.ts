@@ -52,6 +52,21 @@ export function mulDivUp(a: bigint, b: bigint, divisor: bigint): bigint {
   return (a * b + divisor - 1n) / divisor
 }
 
+/**
+ * Reads a rate as whole ppm: a percentage such as `14.5%`, or the ppm themselves such as `145000`.
+ * @param what named in the error
+ * @throws AMOUNT_INVALID for anything else, `0.145` included, and for more than the whole
+ */
+export function parsePpm(text: string, what: string): bigint {
+  const match = /^(?:(\d+(?:\.\d+)?)%|(\d+))$/.exec(text.trim())
+  const ppm = match?.[1] === undefined ? BigInt(match?.[2] ?? PPM + 1n) : parseAmount(match[1], 4, what)
+  if (match !== null && ppm <= PPM) return ppm
+  throw new FlockError('AMOUNT_INVALID', `${what}: "${text}" is not a rate between 0% and 100%.`, {
+    details: { what, value: text },
+    hint: 'Write a percentage such as 40%, or whole parts per million such as 400000.',
+  })
+}
+
 /** Writes ppm as a percentage without trailing zeros: 145000 is `14.5%`. */
 export function formatPpm(ppm: bigint | number): string {
   return `${formatAmount(BigInt(ppm), 4)}%`

@@ -4,7 +4,7 @@ import { eventTopic, parseLogs, readContract } from '../chain/contracts.js'
 import { getLogsInRanges } from '../chain/logs.js'
 import type { Chain } from '../chain/provider.js'
 import { FlockError } from '../errors.js'
-import { isHex, type Address, type Hex } from '../hex.js'
+import { addressWord, isHex, type Address, type Hex } from '../hex.js'
 import { MODEL_STATUSES, modelIdOf, type Model } from './model.js'
 
 /** A registry on a connected chain. */
@@ -87,7 +87,7 @@ export async function findModelIds(
     topics: [
       eventTopic(modelRegistryArtifact, 'ModelRegistered'),
       null,
-      by.host === undefined ? null : addressTopic(by.host),
+      by.host === undefined ? null : addressWord(by.host),
       by.artifactId ?? null,
     ],
     fromBlock: registry.fromBlock,
@@ -148,8 +148,4 @@ async function idsByArtifact(registry: Registry, named: NamedArtifact, known: Kn
 interface RawModel extends Omit<Model, 'modelId' | 'status' | 'previousSignerUntil'> {
   readonly status: bigint
   readonly previousSignerUntil: bigint
-}
-
-function addressTopic(address: Address): Hex {
-  return `0x${address.slice(2).toLowerCase().padStart(64, '0')}`
 }
