@@ -1,0 +1,153 @@
+import type { Fault } from './faults.js'
+import type { FlockConfig, ModelConfig } from './schema.js'
+
+/** The contracts take at most this many training nodes, and as many validators, for one model. */
+const MAX_CONTRIBUTORS = 64
+const PPM = 1_000_000
+
+type Rule = (config: FlockConfig) => Fault[]
+
+const RULES: readonly Rule[] = [
+  networkExists,
+  noCredentialsInUrls,
+  modelNamesDiffer,
+  eachModel(hostIdsDiffer),
+  eachModel(containerIdsFit),
+  eachModel(sharesFit),
+  eachModel(contributorsFit),
+  eachModel(nodesDiffer),
+  eachModel(apiKeysAreNamed),
+]
+
+/** What the shape of a project cannot say: references, sums and doubles. Every fault, in file order of the rules. */
+export function checkRules(config: FlockConfig): Fault[] {
+  return RULES.flatMap((rule) => rule(config))
+}
+
+function networkExists({ network, networks }: FlockConfig): Fault[] {
+  if (network in networks) return []
+  const known = Object.keys(networks).join(', ')
+  return [{ path: 'network', message: `"${network}" was found, allowed are ${known}` }]
+}
+
+/** flock.yaml is tracked by git: what opens an account may not stand in it. */
+function noCredentialsInUrls({ networks, models }: FlockConfig): Fault[] {
+  const message = (env: string) => `credentials were found in a URL; ${env}`
+  return [
+    ...Object.entries(networks)
+      .filter(([, { rpcUrl }]) => hasCredentials(rpcUrl))
+      .map(([name]) => ({ path: `networks.${name}.rpcUrl`, message: message('set FLOCK_RPC_URL instead') })),
+    ...models.flatMap((model, index) =>
+      model.hosts.flatMap((host, hostIndex) =>
+        hasCredentials(host.baseUrl)
+          ? [
+              {
+                path: `models[${index}].hosts[${hostIndex}].baseUrl`,
+                message: message('use apiKeyEnv instead'),
+              },
+            ]
+          : [],
+      ),
+    ),
+  ]
+}
+
+function hasCredentials(text: string): boolean {
+  const { username, password } = new URL(text)
+  return username !== '' || password !== ''
+}
+
+function modelNamesDiffer({ models }: FlockConfig): Fault[] {
+  return doubles(models.map(({ name }) => name)).map((index) => ({
+    path: `models[${index}].name`,
+    message: `"${models[index]?.name ?? ''}" was found before, every model needs its own name`,
+  }))
+}
+
+function eachModel(rule: (model: ModelConfig, path: string) => Fault[]): Rule {
+  return ({ models }) => models.flatMap((model, index) => rule(model, `models[${index}]`))
+}
+
+function hostIdsDiffer({ hosts }: ModelConfig, path: string): Fault[] {
+  return doubles(hosts.map(({ id }) => id)).map((index) => ({
+    path: `${path}.hosts[${index}].id`,
+    message: `"${hosts[index]?.id ?? ''}" was found before, every host of a model needs its own id`,
+  }))
+}
+
+/** Infernet joins container ids with commas and hashes the text, spaces included. */
+function containerIdsFit({ containers }: ModelConfig, path: string): Fault[] {
+  if (containers.length === 0)
+    return [
+      { path: `${path}.containers`, message: 'an empty list was found, at least one container is needed' },
+    ]
+  return containers.flatMap((id, index) =>
+    /[,\s]/.test(id)
+      ? [
+          {
+            path: `${path}.containers[${index}]`,
+            message: `"${id}" was found, an id has neither commas nor spaces`,
+          },
+        ]
+      : [],
+  )
+}
+
+function sharesFit({ split }: ModelConfig, path: string): Fault[] {
+  const sum = split.trainingPpm + split.validatorPpm
+  if (sum <= PPM) return []
+  return [
+    {
+      path: `${path}.split`,
+      message: `shares of ${sum} ppm were found, allowed are at most ${PPM} together`,
+    },
+  ]
+}
+
+function contributorsFit({ contributors }: ModelConfig, path: string): Fault[] {
+  return (['training', 'validators'] as const).flatMap((role) => {
+    const accounts = contributors[role].map(({ account }) => account)
+    const at = `${path}.contributors.${role}`
+    const tooMany =
+      accounts.length > MAX_CONTRIBUTORS
+        ? [{ path: at, message: `${accounts.length} entries were found, allowed are ${MAX_CONTRIBUTORS}` }]
+        : []
+    return [
+      ...tooMany,
+      ...doubles(accounts).map((index) => ({
+        path: `${at}[${index}].account`,
+        message: `${accounts[index] ?? ''} was found before, an account may stand in a list once`,
+      })),
+    ]
+  })
+}
+
+function nodesDiffer({ nodes }: ModelConfig, path: string): Fault[] {
+  return doubles(nodes).map((index) => ({
+    path: `${path}.nodes[${index}]`,
+    message: `${nodes[index] ?? ''} was found before, a node may be listed once`,
+  }))
+}
+
+function apiKeysAreNamed({ hosts }: ModelConfig, path: string): Fault[] {
+  return hosts.flatMap(({ auth, apiKeyEnv }, index) => {
+    const at = `${path}.hosts[${index}].apiKeyEnv`
+    if (auth !== 'none' && apiKeyEnv === null)
+      return [
+        { path: at, message: `nothing was found; auth ${auth} needs the name of the variable with the key` },
+      ]
+    if (auth === 'none' && apiKeyEnv !== null)
+      return [
+        {
+          path: at,
+          message: `"${apiKeyEnv}" was found, but auth is none; set auth to bearer or x-litellm-api-key`,
+        },
+      ]
+    return []
+  })
+}
+
+/** The places of values that stand earlier in the list too. */
+function doubles(values: readonly string[]): number[] {
+  return values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []))
+}
