@@ -1,0 +1,156 @@
+import { FlockError } from '../errors.js'
+import type { JsonValue } from '../json.js'
+
+const ROLES = ['system', 'developer', 'user', 'assistant'] as const
+
+export interface TextPart {
+  readonly type: 'text'
+  readonly text: string
+}
+
+export interface ChatMessage {
+  readonly role: (typeof ROLES)[number]
+  readonly content: string | readonly TextPart[]
+  readonly name?: string
+}
+
+/** A chat completion to be computed. `options` are sampling settings, under their OpenAI names. */
+export interface ChatRequest {
+  readonly messages: readonly ChatMessage[]
+  /** Always sent: FLock API Platform would stop after 16 tokens otherwise. */
+  readonly maxTokens: number
+  readonly options: Readonly<Record<string, JsonValue>>
+}
+
+/** A chat body as its author wrote it: the model and the limit may be left to the service. */
+export interface ChatBody {
+  readonly messages: readonly ChatMessage[]
+  readonly options: Readonly<Record<string, JsonValue>>
+  readonly maxTokens: number | null
+  readonly model: string | null
+}
+
+/**
+ * Sampling settings that are handed on. The list is closed, because bodies come from strangers: hosts take many
+ * more fields, some of which fetch addresses, choose keys or multiply the work.
+ */
+const OPTIONS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  temperature: isFiniteNumber,
+  top_p: isFiniteNumber,
+  top_k: Number.isSafeInteger,
+  min_p: isFiniteNumber,
+  frequency_penalty: isFiniteNumber,
+  presence_penalty: isFiniteNumber,
+  repetition_penalty: isFiniteNumber,
+  seed: Number.isSafeInteger,
+  stop: (value) => isText(value) || (Array.isArray(value) && value.length <= 16 && value.every(isText)),
+  logit_bias: isPlainObject,
+  response_format: isPlainObject,
+}
+
+/** Fields that are read here, or that ask for what the service decides. */
+const OWN_FIELDS = new Set(['messages', 'model', 'max_tokens', 'max_completion_tokens', 'user'])
+
+/**
+ * Reads an OpenAI chat-completion body written by whoever asks.
+ *
+ * `stream` and `n` may say only what the service does anyway; unknown fields are refused rather than dropped, since
+ * an answer computed without them would not be the answer that was asked for.
+ * @throws TASK_INVALID naming the field
+ */
+export function parseChatBody(body: Readonly<Record<string, unknown>>): ChatBody {
+  const options: Record<string, JsonValue> = {}
+  for (const [name, value] of Object.entries(body)) {
+    if (OWN_FIELDS.has(name) || value === null || isHarmless(name, value)) continue
+    const accepts = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined
+    if (accepts === undefined) throw invalid(`The field \`${name}\` is not supported.`, supported)
+    if (!accepts(value)) throw invalid(`The field \`${name}\` has a value of the wrong type.`)
+    options[name] = value as JsonValue
+  }
+  return {
+    messages: parseMessages(body.messages),
+    options,
+    maxTokens: parseMaxTokens(body.max_tokens ?? body.max_completion_tokens),
+    model: parseModel(body.model),
+  }
+}
+
+/** A chat of one user message. */
+export function chatOfPrompt(prompt: string): ChatMessage[] {
+  return [{ role: 'user', content: prompt }]
+}
+
+/** The body that is sent to a host. */
+export function renderChatRequest(request: ChatRequest, model: string, stream: boolean): string {
+  return JSON.stringify({
+    ...request.options,
+    model,
+    messages: request.messages,
+    max_tokens: request.maxTokens,
+    stream,
+    ...(stream ? { stream_options: { include_usage: true } } : {}),
+  })
+}
+
+function parseMessages(value: unknown): ChatMessage[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalid('`messages` has to be a list of messages.')
+  return value.map((message: unknown, position) => parseMessage(message, `messages[${position}]`))
+}
+
+function parseMessage(value: unknown, path: string): ChatMessage {
+  if (!isPlainObject(value)) throw invalid(`\`${path}\` has to be an object.`)
+  const { role, content, name, ...others } = value
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw invalid(`The field \`${path}.${unknown}\` is not supported.`)
+  const known = ROLES.find((candidate) => candidate === role)
+  if (known === undefined) throw invalid(`\`${path}.role\` has to be one of ${ROLES.join(', ')}.`)
+  if (name !== undefined && !isText(name)) throw invalid(`\`${path}.name\` has to be text.`)
+  const message = { role: known, content: parseContent(content, `${path}.content`) }
+  return name === undefined ? message : { ...message, name }
+}
+
+/** Text only: an image part would make the host fetch an address that a stranger chose. */
+function parseContent(value: unknown, path: string): string | TextPart[] {
+  if (isText(value)) return value
+  if (!Array.isArray(value) || value.length === 0) throw invalid(`\`${path}\` has to be text.`)
+  return value.map((part: unknown, position) => {
+    if (isPlainObject(part) && part.type === 'text' && isText(part.text))
+      return { type: 'text', text: part.text }
+    throw invalid(`\`${path}[${position}]\` has to be a part of type text.`)
+  })
+}
+
+function parseMaxTokens(value: unknown): number | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+  throw invalid('`max_tokens` has to be a whole number of 1 or more.')
+}
+
+function parseModel(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  if (isText(value) && value !== '') return value
+  throw invalid('`model` has to be the name or id of a model.')
+}
+
+function isHarmless(name: string, value: unknown): boolean {
+  if (name === 'n') return value === 1
+  return name === 'stream' ? typeof value === 'boolean' : name === 'stream_options'
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isFiniteNumber(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const supported = `Fields that can be used: messages, model, max_tokens, ${Object.keys(OPTIONS).join(', ')}.`
+
+function invalid(message: string, hint?: string): FlockError {
+  return new FlockError('TASK_INVALID', message, hint === undefined ? {} : { hint })
+}

@@ -1,0 +1,114 @@
+import { describe, expect, it } from '@jest/globals'
+import { chatOfPrompt, parseChatBody, renderChatRequest } from '../../../src/lib/router/chat-request.js'
+
+const messages = [{ role: 'user', content: 'hi' }]
+
+describe('a chat body', () => {
+  it('is read with its sampling options, its limit and its model', () => {
+    const stop = ['a', 'b']
+    const body = parseChatBody({
+      messages,
+      temperature: 0.5,
+      stop,
+      seed: 7,
+      max_tokens: 9,
+      model: 'm',
+      user: 'me',
+    })
+
+    expect(body).toEqual({ messages, options: { temperature: 0.5, stop, seed: 7 }, maxTokens: 9, model: 'm' })
+  })
+
+  it('leaves limit and model open when they are not given', () => {
+    expect(parseChatBody({ messages, temperature: null, stream: true, n: 1, stream_options: {} })).toEqual({
+      messages,
+      options: {},
+      maxTokens: null,
+      model: null,
+    })
+  })
+
+  it('takes the newer name of the limit', () => {
+    expect(parseChatBody({ messages, max_completion_tokens: 4 }).maxTokens).toBe(4)
+  })
+
+  it('takes names, all roles of plain talk and parts of text', () => {
+    const talk = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'developer', content: 'In English.' },
+      { role: 'user', name: 'ann', content: [{ type: 'text', text: 'hi' }] },
+      { role: 'assistant', content: '' },
+    ]
+
+    expect(parseChatBody({ messages: talk }).messages).toEqual(talk)
+  })
+
+  it.each([
+    ['no messages', {}, '`messages`'],
+    ['messages as text', { messages: 'hi' }, '`messages`'],
+    ['an empty list', { messages: [] }, '`messages`'],
+    ['a message that is text', { messages: ['hi'] }, '`messages[0]`'],
+    ['an unknown role', { messages: [{ role: 'tool', content: '' }] }, '`messages[0].role`'],
+    ['a role from the prototype', { messages: [{ role: 'constructor', content: '' }] }, 'role'],
+    ['a message without content', { messages: [{ role: 'user' }] }, '`messages[0].content`'],
+    ['content that is a number', { messages: [{ role: 'user', content: 1 }] }, '`messages[0].content`'],
+    ['no parts', { messages: [{ role: 'user', content: [] }] }, '`messages[0].content`'],
+    [
+      'an image, which the host would fetch',
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://x' } }] }] },
+      '`messages[0].content[0]`',
+    ],
+    ['calls of tools', { messages: [{ role: 'assistant', content: '', tool_calls: [] }] }, 'tool_calls'],
+    ['a name that is a number', { messages: [{ ...messages[0], name: 1 }] }, '`messages[0].name`'],
+    ['several choices', { messages, n: 2 }, '`n`'],
+    ['tools', { messages, tools: [] }, '`tools`'],
+    ['a base URL for the proxy', { messages, api_base: 'http://10.0.0.1' }, '`api_base`'],
+    ['a field named as a method', { messages, constructor: 1 }, '`constructor`'],
+    ['a field named __proto__', JSON.parse('{"messages":[],"__proto__":{}}') as object, '`__proto__`'],
+    ['a temperature as text', { messages, temperature: '1' }, '`temperature`'],
+    ['a seed that is no integer', { messages, seed: 1.5 }, '`seed`'],
+    ['a stop that is a number', { messages, stop: 3 }, '`stop`'],
+    ['too many stops', { messages, stop: Array(17).fill('x') }, '`stop`'],
+    ['a limit of zero', { messages, max_tokens: 0 }, '`max_tokens`'],
+    ['a limit below zero', { messages, max_tokens: -1 }, '`max_tokens`'],
+    ['a limit as text', { messages, max_tokens: '5' }, '`max_tokens`'],
+    ['a broken limit', { messages, max_tokens: 1.5 }, '`max_tokens`'],
+    ['an empty model', { messages, model: '' }, '`model`'],
+    ['a stream that is text', { messages, stream: 'yes' }, '`stream`'],
+  ])('is refused for %s', (_what, body, message) => {
+    expect(() => parseChatBody(body as Record<string, unknown>)).toThrow(
+      expect.objectContaining({ code: 'TASK_INVALID', message: expect.stringContaining(message) }),
+    )
+  })
+})
+
+describe('the body for a host', () => {
+  const request = { messages: chatOfPrompt('hi'), maxTokens: 32, options: { temperature: 0 } }
+
+  it('names the model of the host and always a limit', () => {
+    expect(JSON.parse(renderChatRequest(request, 'org/model', false))).toEqual({
+      model: 'org/model',
+      messages: [{ role: 'user', content: 'hi' }],
+      max_tokens: 32,
+      temperature: 0,
+      stream: false,
+    })
+  })
+
+  it('asks a stream for its usage', () => {
+    expect(JSON.parse(renderChatRequest(request, 'm', true))).toMatchObject({
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+  })
+
+  it('cannot be overruled by an option', () => {
+    const sly = { ...request, options: { model: 'other', max_tokens: 9, stream: true } }
+
+    expect(JSON.parse(renderChatRequest(sly, 'm', false))).toMatchObject({
+      model: 'm',
+      max_tokens: 32,
+      stream: false,
+    })
+  })
+})

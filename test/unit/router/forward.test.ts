@@ -1,0 +1,487 @@
+import { gzipSync } from 'node:zlib'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { FlockError } from '../../../src/lib/errors.js'
+import { type LogRecord, createLogger } from '../../../src/lib/log.js'
+import type { ChatRequest } from '../../../src/lib/router/chat-request.js'
+import { type Forward, createForward } from '../../../src/lib/router/forward.js'
+import { type Host, type HostAuth, parseHosts } from '../../../src/lib/router/hosts.js'
+import type { ChatEvent } from '../../../src/lib/router/openai.js'
+import { caught } from '../../helpers/caught.js'
+import {
+  type FakeHost,
+  type HostAnswer,
+  completion,
+  cut,
+  json,
+  raw,
+  silence,
+  startFakeHost,
+  stream,
+} from '../../helpers/fake-host.js'
+import { closedPort } from '../../helpers/http-server.js'
+
+const PROMPT = 'a prompt nobody may log'
+const SECRET = 'sk-secret-key'
+const request: ChatRequest = {
+  messages: [{ role: 'user', content: PROMPT }],
+  maxTokens: 32,
+  options: { temperature: 0 },
+}
+
+const running: FakeHost[] = []
+const forwards: Forward[] = []
+let clockMs = 0
+let records: LogRecord[] = []
+
+afterEach(async () => {
+  await Promise.all(forwards.splice(0).map((forward) => forward.close()))
+  await Promise.all(running.splice(0).map((host) => host.close()))
+  clockMs = 0
+  records = []
+})
+
+function forwardOf(maxAnswerBytes?: number): Forward {
+  const log = createLogger('debug', (record) => records.push(record))
+  const forward = createForward({
+    nowMs: () => clockMs,
+    log,
+    ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
+  })
+  forwards.push(forward)
+  return forward
+}
+
+async function fake(...answers: HostAnswer[]): Promise<FakeHost> {
+  const host = await startFakeHost(...answers)
+  running.push(host)
+  return host
+}
+
+function hostAt(
+  baseUrl: string,
+  { id = 'a', timeoutMs = 20_000, auth = 'none' }: { id?: string; timeoutMs?: number; auth?: HostAuth } = {},
+): Host {
+  const [host] = parseHosts([{ id, baseUrl, model: 'org/model', auth, apiKeyEnv: 'KEY', timeoutMs }], {
+    KEY: SECRET,
+  })
+  if (host === undefined) throw new Error('no host')
+  return host
+}
+
+async function read(events: AsyncIterable<ChatEvent>): Promise<ChatEvent[]> {
+  const all: ChatEvent[] = []
+  for await (const event of events) all.push(event)
+  return all
+}
+
+/** All that may be shown of an error, and all that was logged. */
+const shown = (error: FlockError) =>
+  [
+    error.message,
+    error.hint,
+    JSON.stringify(error.details),
+    String(error.cause),
+    JSON.stringify(records),
+  ].join()
+
+describe('asking a host for a completion', () => {
+  it('sends model, messages, options and limit and gives back the text and the usage', async () => {
+    const host = await fake(completion('An answer.'))
+
+    const result = await forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)] })
+
+    expect(result).toEqual({
+      hostId: 'a',
+      text: 'An answer.',
+      finishReason: 'stop',
+      usage: { promptTokens: 5, completionTokens: 3 },
+      usageFault: null,
+    })
+    expect(host.requests).toHaveLength(1)
+    expect(host.requests[0]).toMatchObject({
+      method: 'POST',
+      path: '/v1/chat/completions',
+      body: {
+        model: 'org/model',
+        messages: request.messages,
+        max_tokens: 32,
+        temperature: 0,
+        stream: false,
+      },
+    })
+  })
+
+  it.each([
+    ['none', {}],
+    ['bearer', { authorization: `Bearer ${SECRET}` }],
+    ['x-litellm-api-key', { 'x-litellm-api-key': SECRET }],
+  ] as const)('authorises by %s', async (auth, headers) => {
+    const host = await fake(completion('ok'))
+
+    await forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { auth })] })
+
+    expect(host.requests[0]?.headers).toMatchObject(headers)
+    if (auth !== 'bearer') expect(host.requests[0]?.headers).not.toHaveProperty('authorization')
+  })
+
+  it('keeps its connections for further requests, after refusals too', async () => {
+    const host = await fake((response, got) => {
+      const answer = host.requests.length % 2 === 0 ? json(400, { error: 'no' }) : completion('ok')
+      answer(response, got)
+    })
+    const forward = forwardOf()
+    const hosts = [hostAt(host.baseUrl)]
+
+    for (let turn = 0; turn < 12; turn += 1) {
+      await forward.complete(request, { hosts }).catch((error: unknown) => error)
+    }
+
+    // A connection is free a moment after its answer is complete, so a second one may be opened.
+    expect(host.connections()).toBeLessThanOrEqual(2)
+  })
+
+  it('says why usage cannot be used', async () => {
+    const host = await fake(
+      completion('ok', null),
+      completion('ok', { prompt_tokens: -1, completion_tokens: 1 }),
+    )
+    const forward = forwardOf()
+    const hosts = [hostAt(host.baseUrl)]
+
+    expect(await forward.complete(request, { hosts })).toMatchObject({
+      usage: null,
+      usageFault: 'no usage was reported',
+    })
+    expect(await forward.complete(request, { hosts })).toMatchObject({
+      usage: null,
+      usageFault: 'prompt_tokens is not a count',
+    })
+  })
+
+  it.each([
+    ['a server error', json(500, { error: PROMPT }), 'HOST_FAILED', 'HTTP 500'],
+    ['a gateway error in HTML', raw(502, '<html>'), 'HOST_FAILED', 'HTTP 502'],
+    ['too many requests', json(429, {}), 'HOST_FAILED', 'HTTP 429'],
+    ['a refused request', json(400, { error: { message: PROMPT } }), 'HOST_REJECTED', 'HTTP 400'],
+    ['an unprocessable request', json(422, {}), 'HOST_REJECTED', 'HTTP 422'],
+    ['a refused key', json(401, {}), 'HOST_NOT_READY', 'did not accept the API key'],
+    ['an unknown path', raw(404, 'not here'), 'HOST_NOT_READY', 'HTTP 404'],
+    ['a created thing', json(201, {}), 'HOST_NOT_READY', 'HTTP 201'],
+    ['no content', raw(204, ''), 'HOST_NOT_READY', 'HTTP 204'],
+    ['text that is no JSON', raw(200, `hello ${PROMPT}`), 'HOST_NOT_READY', 'not JSON'],
+    ['half of a JSON', raw(200, '{"choices":['), 'HOST_NOT_READY', 'not JSON'],
+    ['nothing', raw(200, ''), 'HOST_NOT_READY', 'not JSON'],
+    [
+      'compressed bytes',
+      raw(200, gzipSync('{}'), { 'content-encoding': 'gzip' }),
+      'HOST_NOT_READY',
+      'not JSON',
+    ],
+    ['JSON of another kind', json(200, { hello: 'world' }), 'HOST_NOT_READY', 'no choices'],
+    ['a closed connection', cut(), 'HOST_UNREACHABLE', 'UND_ERR_SOCKET'],
+    ['half an answer', cut('{"choices":'), 'HOST_UNREACHABLE', 'UND_ERR'],
+  ])(
+    'tells %s from the others and keeps the prompt and the key to itself',
+    async (_what, answer, code, text) => {
+      const host = await fake(answer)
+      const target = { hosts: [hostAt(host.baseUrl, { auth: 'bearer' })] }
+
+      const error = await caught(forwardOf().complete(request, target))
+
+      expect(error.code).toBe(code)
+      expect(error.message).toContain(text)
+      expect(error.details).toMatchObject({ hostId: 'a' })
+      expect(shown(error)).not.toContain(PROMPT)
+      expect(shown(error)).not.toContain(SECRET)
+    },
+  )
+
+  it('does not follow a redirect, so that no key travels to where a host points', async () => {
+    const elsewhere = await fake(completion('from elsewhere'))
+    const host = await fake(raw(307, '', { location: `${elsewhere.baseUrl}/chat/completions` }))
+
+    const error = await caught(forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)] }))
+
+    expect(error).toMatchObject({ code: 'HOST_NOT_READY', details: { status: 307 } })
+    expect(error.message).toContain('redirect')
+    expect(elsewhere.requests).toHaveLength(0)
+  })
+
+  it('says that nobody listens', async () => {
+    const port = await closedPort()
+
+    const error = await caught(forwardOf().complete(request, { hosts: [hostAt(`http://127.0.0.1:${port}`)] }))
+
+    expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', details: { reason: 'ECONNREFUSED' } })
+  })
+
+  it('gives up when the time of the host is over', async () => {
+    const host = await fake(silence)
+
+    const error = await caught(
+      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 50 })] }),
+    )
+
+    expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: 'No answer from host a in 50 ms.' })
+  })
+
+  it('bounds the whole answer in time, however it trickles', async () => {
+    const host = await fake((response) => {
+      response.writeHead(200)
+      const timer = setInterval(() => response.write(' '), 5)
+      response.on('close', () => clearInterval(timer))
+    })
+
+    const error = await caught(
+      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 100 })] }),
+    )
+
+    expect(error.message).toBe('No answer from host a in 100 ms.')
+  })
+
+  it('refuses an answer above the limit', async () => {
+    const host = await fake(completion('x'.repeat(5_000)))
+
+    const error = await caught(forwardOf(1_000).complete(request, { hosts: [hostAt(host.baseUrl)] }))
+
+    expect(error).toMatchObject({ code: 'HOST_NOT_READY' })
+    expect(error.message).toContain('too large')
+  })
+
+  it('stops when the caller goes away, and does not hold it against the host', async () => {
+    const gone = new AbortController()
+    const host = await fake(() => gone.abort())
+    const forward = forwardOf()
+    const hosts = [hostAt(host.baseUrl)]
+
+    const error = await caught(forward.complete(request, { hosts, signal: gone.signal }))
+
+    expect(error.code).toBe('INTERRUPTED')
+    expect(forward.report(hosts)).toEqual([{ hostId: 'a', circuit: 'closed', outstanding: 0 }])
+  })
+
+  it('sends nothing for a caller who is gone already', async () => {
+    const host = await fake(completion('ok'))
+
+    const error = await caught(
+      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)], signal: AbortSignal.abort() }),
+    )
+
+    expect(error.code).toBe('INTERRUPTED')
+    expect(host.requests).toHaveLength(0)
+  })
+
+  it('names a model without hosts', async () => {
+    expect((await caught(forwardOf().complete(request, { hosts: [] }))).code).toBe('CONFIG_INVALID')
+  })
+})
+
+describe('falling back to another host', () => {
+  it.each([
+    ['fails', json(503, {})],
+    ['is no model server', json(200, {})],
+    ['closes the connection', cut()],
+    ['redirects', raw(302, '', { location: '/' })],
+    ['refuses the key', json(403, {})],
+  ])('asks the next host when the first %s', async (_what, answer) => {
+    const first = await fake(answer)
+    const second = await fake(completion('from the second'))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+
+    const result = await forwardOf().complete(request, { hosts })
+
+    expect(result).toMatchObject({ hostId: 'b', text: 'from the second' })
+    expect(first.requests).toHaveLength(1)
+    expect(records).toHaveLength(1)
+  })
+
+  it('does not ask the next host what the first refused', async () => {
+    const first = await fake(json(400, {}))
+    const second = await fake(completion('ok'))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+
+    const error = await caught(forwardOf().complete(request, { hosts }))
+
+    expect(error.code).toBe('HOST_REJECTED')
+    expect(second.requests).toHaveLength(0)
+  })
+
+  it('reports every attempt when none answers', async () => {
+    const first = await fake(json(500, {}))
+    const second = await fake(json(200, {}))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+
+    const error = await caught(forwardOf().complete(request, { hosts }))
+
+    expect(error.code).toBe('HOST_NOT_READY')
+    expect(error.message).toContain('None of 2 hosts answered.')
+    expect(error.details.attempts).toEqual([
+      { hostId: 'a', code: 'HOST_FAILED' },
+      { hostId: 'b', code: 'HOST_NOT_READY' },
+    ])
+  })
+
+  it('avoids a host after three failures, tries it once its pause is over, and takes it back', async () => {
+    const first = await fake(json(500, {}))
+    const second = await fake(completion('ok'))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const forward = forwardOf()
+    const ask = async () => (await forward.complete(request, { hosts })).hostId
+
+    for (let turn = 0; turn < 5; turn += 1) await ask()
+    expect(first.requests).toHaveLength(3)
+    expect(forward.report(hosts)[0]).toMatchObject({ hostId: 'a', circuit: 'open' })
+
+    first.answerWith(completion('back'))
+    clockMs = 2_000
+    expect(await ask()).toBe('a')
+    expect(forward.report(hosts)[0]).toMatchObject({ hostId: 'a', circuit: 'closed' })
+  })
+
+  it('spreads requests that run at the same time', async () => {
+    const waiting: (() => void)[] = []
+    const later: HostAnswer = (response, got) => waiting.push(() => completion('ok')(response, got))
+    const first = await fake(later)
+    const second = await fake(later)
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const forward = forwardOf()
+
+    const results = Promise.all([1, 2, 3, 4].map(() => forward.complete(request, { hosts })))
+    while (waiting.length < 4) await new Promise((resolve) => setImmediate(resolve))
+    waiting.forEach((answer) => answer())
+
+    expect((await results).map(({ hostId }) => hostId).sort()).toEqual(['a', 'a', 'b', 'b'])
+  })
+})
+
+describe('streaming a completion', () => {
+  it('yields the pieces as they come, then the usage', async () => {
+    const host = await fake(stream(['An ', 'answer', '.']))
+
+    const events = await read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] }))
+
+    expect(events).toEqual([
+      { type: 'text', text: 'An ' },
+      { type: 'text', text: 'answer' },
+      { type: 'text', text: '.' },
+      {
+        type: 'end',
+        hostId: 'a',
+        finishReason: 'stop',
+        usage: { promptTokens: 5, completionTokens: 3 },
+        usageFault: null,
+      },
+    ])
+    expect(host.requests[0]?.body).toMatchObject({ stream: true, stream_options: { include_usage: true } })
+  })
+
+  it('keeps the connection of a stream that was read to its end', async () => {
+    const host = await fake(stream(['a']))
+    const forward = forwardOf()
+    const hosts = [hostAt(host.baseUrl)]
+
+    for (let turn = 0; turn < 8; turn += 1) await read(forward.stream(request, { hosts }))
+
+    expect(host.connections()).toBeLessThanOrEqual(2)
+  })
+
+  it('takes a stream that ends without the last word of the protocol', async () => {
+    const host = await fake(stream(['a'], null, 'noDone'))
+
+    const events = await read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] }))
+
+    expect(events.at(-1)).toMatchObject({ type: 'end', usage: null, usageFault: 'no usage was reported' })
+  })
+
+  it('asks the next host while nothing was yielded', async () => {
+    const first = await fake(stream([], null, 'cut'))
+    const second = await fake(stream(['from b']))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+
+    const events = await read(forwardOf().stream(request, { hosts }))
+
+    expect(events[0]).toEqual({ type: 'text', text: 'from b' })
+  })
+
+  it('fails, and asks nobody else, once a piece was yielded', async () => {
+    const first = await fake(stream(['half of '], null, 'cut'))
+    const second = await fake(stream(['from b']))
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const events = forwardOf().stream(request, { hosts })
+
+    expect(await events.next()).toMatchObject({ value: { text: 'half of ' } })
+    expect((await caught(events.next())).code).toBe('HOST_UNREACHABLE')
+    expect(second.requests).toHaveLength(0)
+  })
+
+  it('bounds the silence of a host between two pieces', async () => {
+    const host = await fake(stream(['a'], null, 'silence'))
+    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 100 })] })
+
+    await events.next()
+
+    expect(await caught(events.next())).toMatchObject({
+      code: 'HOST_UNREACHABLE',
+      message: 'No answer from host a in 100 ms.',
+    })
+  })
+
+  it.each([
+    ['an answer that is no stream', completion('whole'), 'HOST_UNREACHABLE'],
+    ['a piece that is no JSON', raw(200, `data: ${PROMPT}\n\n`), 'HOST_NOT_READY'],
+    ['a failure in the stream', raw(200, `data: {"error":{"message":"${PROMPT}"}}\n\n`), 'HOST_FAILED'],
+    ['a stream that is over at once', raw(200, ''), 'HOST_UNREACHABLE'],
+    ['a refusal', json(400, {}), 'HOST_REJECTED'],
+    ['a line without end', raw(200, 'x'.repeat(1_200_000)), 'HOST_NOT_READY'],
+  ])('refuses %s', async (_what, answer, code) => {
+    const host = await fake(answer)
+
+    const error = await caught(read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] })))
+
+    expect(error.code).toBe(code)
+    expect(shown(error)).not.toContain(PROMPT)
+  })
+
+  it('refuses a stream above the limit', async () => {
+    const host = await fake(stream(['x'.repeat(2_000), 'x'.repeat(2_000)]))
+
+    const error = await caught(read(forwardOf(3_000).stream(request, { hosts: [hostAt(host.baseUrl)] })))
+
+    expect(error.message).toContain('too large')
+  })
+
+  it('closes the request at the host when the reader stops', async () => {
+    const host = await fake(stream(['a'], null, 'silence'))
+    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] })
+
+    await events.next()
+    await events.return(undefined)
+
+    while (host.abandoned() === 0) await new Promise((resolve) => setImmediate(resolve))
+    expect(host.abandoned()).toBe(1)
+  })
+
+  it('stops when the caller goes away', async () => {
+    const gone = new AbortController()
+    const host = await fake(stream(['a'], null, 'silence'))
+    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)], signal: gone.signal })
+
+    await events.next()
+    gone.abort()
+
+    expect((await caught(events.next())).code).toBe('INTERRUPTED')
+  })
+})
+
+describe('closing', () => {
+  it('ends what is under way', async () => {
+    const host = await fake(silence)
+    const forward = forwardOf()
+    const pending = caught(forward.complete(request, { hosts: [hostAt(host.baseUrl)] }))
+    while (host.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
+
+    await forward.close()
+
+    expect((await pending).code).toBe('HOST_UNREACHABLE')
+  })
+})
