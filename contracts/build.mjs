@@ -17,7 +17,7 @@ const contracts = {
   UsageMeter: 'contracts/src/UsageMeter.sol',
   StakeVault: 'contracts/src/StakeVault.sol',
   ModelHostConsumer: 'contracts/src/ModelHostConsumer.sol',
-
+  FlockUsageVerifier: 'contracts/src/FlockUsageVerifier.sol',
   TestToken: 'contracts/src/devnet/TestToken.sol',
   InfernetRegistry: 'contracts/infernet/Registry.sol:Registry',
   EIP712Coordinator: 'contracts/infernet/EIP712Coordinator.sol',

@@ -8,6 +8,7 @@ import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {IModelHostConsumer} from "./interfaces/IModelHostConsumer.sol";
+import {IReceiptVerifier} from "./interfaces/IReceiptVerifier.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "./interfaces/IUsageMeter.sol";
@@ -186,13 +187,16 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
         }
     }
 
-    function _accept(uint32 subscriptionId, uint32 interval, address node, bytes memory output, bytes memory signature)
+    function _accept(uint32 subscriptionId, uint32 interval, address node, bytes memory output, bytes memory proof)
         internal
     {
         (Request memory request_, bytes memory payload) = _load(subscriptionId);
-        (bool ok, bytes memory answer, UsageReceipt memory receipt) = OutputLib.decode(output);
-        if (!ok) revert OutputMalformed(output.length);
         bytes32 requestId = keccak256(abi.encode(request_));
+        (bool ok, bytes memory answer, UsageReceipt memory receipt) = OutputLib.decode(output);
+        if (!ok) {
+            _refuse(subscriptionId, requestId, interval, node, abi.encodeWithSelector(OutputMalformed.selector, output.length));
+            return;
+        }
         IUsageMeter.Delivery memory delivery = IUsageMeter.Delivery({
             node: node,
             interval: interval,
@@ -201,8 +205,30 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
             promptBytes: payload.length,
             outputBytes: answer.length
         });
-        IUsageMeter(METER).record(request_, delivery, receipt, signature);
-        _onAnswer(requestId, interval, node, answer);
+        try IUsageMeter(METER).record(request_, delivery, receipt, OutputLib.signatureOf(proof, receipt)) {
+            _onAnswer(requestId, interval, node, answer);
+        } catch (bytes memory reason) {
+            _refuse(subscriptionId, requestId, interval, node, reason);
+        }
+    }
+
+    /// @dev Reverts with the reason, so that the delivery never happened, unless the subscription's verifier fined the node
+    ///      for it in this transaction: a revert would take the fine back.
+    function _refuse(uint32 subscriptionId, bytes32 requestId, uint32 interval, address node, bytes memory reason)
+        internal
+    {
+        address verifier = COORDINATOR.getSubscription(subscriptionId).verifier;
+        if (verifier != address(0)) {
+            (bool ok, bytes memory fined) =
+                verifier.staticcall(abi.encodeCall(IReceiptVerifier.isRejected, (subscriptionId, interval, node)));
+            if (ok && fined.length == 32 && abi.decode(fined, (uint256)) == 1) {
+                emit AnswerRefused(requestId, interval, node, reason);
+                return;
+            }
+        }
+        assembly ("memory-safe") {
+            revert(add(reason, 32), mload(reason))
+        }
     }
 
     function _request(RequestParams calldata params) internal returns (uint32 subscriptionId, bytes32 requestId) {

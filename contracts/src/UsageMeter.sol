@@ -83,14 +83,7 @@ contract UsageMeter is IUsageMeter, EIP712 {
     ) external returns (uint256 fee) {
         if (request.consumer != msg.sender) revert NotConsumer(request.consumer, msg.sender);
         bytes32 requestId = keccak256(abi.encode(request));
-        Progress memory progress = progressById[requestId];
-        if (progress.deliveriesLeft == 0) revert RequestNotOpen(requestId);
-        if (block.timestamp > request.deadline) revert DeadlinePassed(requestId, request.deadline);
-
-        _checkReceipt(requestId, request, delivery, receipt);
-        _checkUsage(request.terms, delivery, receipt);
-        uint256 nodeIndex = _checkSigner(request.modelId, delivery.node, receipt, signature);
-        progressById[requestId] = _advance(progress, requestId, delivery, nodeIndex);
+        progressById[requestId] = _check(requestId, request, delivery, receipt, signature);
 
         Terms memory terms = request.terms;
         fee = PricingLib.feeUp(terms, receipt.promptTokens, receipt.completionTokens);
@@ -137,6 +130,16 @@ contract UsageMeter is IUsageMeter, EIP712 {
     }
 
     /// @inheritdoc IUsageMeter
+    function check(
+        Request calldata request,
+        Delivery calldata delivery,
+        UsageReceipt calldata receipt,
+        bytes calldata signature
+    ) external view {
+        _check(keccak256(abi.encode(request)), request, delivery, receipt, signature);
+    }
+
+    /// @inheritdoc IUsageMeter
     function domainSeparator() external view returns (bytes32) {
         return _domainSeparator();
     }
@@ -179,6 +182,23 @@ contract UsageMeter is IUsageMeter, EIP712 {
         if (intervals == 0 || redundancy == 0 || redundancy > MAX_REDUNDANCY) {
             revert ScheduleInvalid(intervals, redundancy);
         }
+    }
+
+    /// @return the request's progress once this answer counts
+    function _check(
+        bytes32 requestId,
+        Request calldata request,
+        Delivery calldata delivery,
+        UsageReceipt calldata receipt,
+        bytes calldata signature
+    ) internal view returns (Progress memory) {
+        Progress memory progress = progressById[requestId];
+        if (progress.deliveriesLeft == 0) revert RequestNotOpen(requestId);
+        if (block.timestamp > request.deadline) revert DeadlinePassed(requestId, request.deadline);
+        _checkReceipt(requestId, request, delivery, receipt);
+        _checkUsage(request.terms, delivery, receipt);
+        uint256 nodeIndex = _checkSigner(request.modelId, delivery.node, receipt, signature);
+        return _advance(progress, requestId, delivery, nodeIndex);
     }
 
     /// @dev The receipt must speak of exactly this request and this delivery.

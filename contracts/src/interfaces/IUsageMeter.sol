@@ -159,6 +159,14 @@ interface IUsageMeter {
         bytes calldata signature
     ) external returns (uint256 fee);
 
+    /// @notice Reverts with the error that `record` would revert with, other than for its caller; otherwise does nothing.
+    function check(
+        Request calldata request,
+        Delivery calldata delivery,
+        UsageReceipt calldata receipt,
+        bytes calldata signature
+    ) external view;
+
     /// @notice Ends a request and gives unused escrow to the requester's balance.
     /// @dev Anyone after the deadline; the request's consumer at any time.
     function close(Request calldata request) external returns (uint256 refund);

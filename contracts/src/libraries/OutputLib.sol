@@ -6,7 +6,8 @@ import {ModelId} from "../types/ModelId.sol";
 import {UsageReceipt} from "../types/Usage.sol";
 import {ReceiptLib} from "./ReceiptLib.sol";
 
-/// @title Reads what Infernet nodes deliver: abi.encode(bytes answer, bytes abi.encode(UsageReceipt)).
+/// @title Reads what Infernet nodes deliver: output abi.encode(bytes answer, bytes abi.encode(UsageReceipt)), and as proof the
+///        receipt's signature, alone or, for a verifier that sees nothing but the proof, as abi.encode(UsageReceipt, bytes).
 /// @dev Never reverts: a node's dry run sends 32 zero bytes, and a reason with a name is worth more than an empty revert.
 library OutputLib {
     /// @return ok false when the bytes are not of that form
@@ -21,6 +22,25 @@ library OutputLib {
         (ok, encodedReceipt) = _bytesAt(output, 32);
         if (!ok || encodedReceipt.length != ReceiptLib.ENCODED_RECEIPT_BYTES) return (false, answer, receipt);
         ok = _readReceipt(encodedReceipt, receipt);
+    }
+
+    /// @notice The receipt and signature of a proof made for a verifier.
+    /// @return ok false when the bytes are not of that form
+    function decodeProof(bytes memory proof)
+        internal
+        pure
+        returns (bool ok, UsageReceipt memory receipt, bytes memory signature)
+    {
+        if (proof.length < ReceiptLib.ENCODED_RECEIPT_BYTES) return (false, receipt, signature);
+        ok = _readReceipt(proof, receipt);
+        if (ok) (ok, signature) = _bytesAt(proof, ReceiptLib.ENCODED_RECEIPT_BYTES);
+    }
+
+    /// @notice The signature in a proof of either form. A proof that starts with the receipt itself was made for a verifier.
+    function signatureOf(bytes memory proof, UsageReceipt memory receipt) internal pure returns (bytes memory) {
+        if (proof.length <= ReceiptLib.ENCODED_RECEIPT_BYTES) return proof;
+        (bool ok, UsageReceipt memory proven, bytes memory signature) = decodeProof(proof);
+        return ok && keccak256(abi.encode(proven)) == keccak256(abi.encode(receipt)) ? signature : proof;
     }
 
     /// @dev The byte string whose offset stands at `head`.
