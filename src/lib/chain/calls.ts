@@ -1,11 +1,12 @@
 /** Contract calls that a command shows first and sends afterwards, one after the other. */
 import { FlockError, isFlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
+import { formatAmount } from '../units.js'
 import type { ContractArtifact } from './artifact.js'
 import { encodeCall } from './contracts.js'
 import { quoteDataFee, quoteFees } from './fees.js'
 import type { Chain } from './provider.js'
-import type { ChainSigner } from './signer.js'
+import { createSigner, type ChainSigner } from './signer.js'
 import { fundsInsufficient, sendTransaction, simulateTransaction, withGasMargin } from './transact.js'
 import type { MinedTransaction } from './wait.js'
 
@@ -58,6 +59,19 @@ export interface SendCallsOptions {
   readonly signal?: AbortSignal
 }
 
+/** Who sends: an account with its key, or for trying alone the account. */
+export interface Sender {
+  readonly address: Address
+  readonly signer: ChainSigner | null
+}
+
+/** Planned calls bound to a chain and a sender. */
+export interface CallRunner {
+  quote(): Promise<CallsQuote>
+  check(quote: CallsQuote, maxCostWei: bigint | null): void
+  send(options: SendCallsOptions): AsyncGenerator<CallEvent, readonly MinedTransaction[]>
+}
+
 /** Bytes that a signed transaction adds to its call data: signature, fees, nonce and addresses. */
 const TRANSACTION_OVERHEAD_BYTES = 180
 
@@ -79,6 +93,28 @@ export function planCall(
     data: encodeCall(artifact, fn, args),
     revertInterfaces: [artifact, ...(extra.alsoReverts ?? [])],
     gasBudget: extra.gasBudget ?? null,
+  }
+}
+
+/** @throws KEY_INVALID, KEY_MISSING when neither a key nor an account is given */
+export function openSender(chain: Chain, key: Hex | null, from: Address | null): Sender {
+  if (key !== null) {
+    const signer = createSigner(key, chain)
+    return { address: signer.address, signer }
+  }
+  if (from !== null) return { address: from, signer: null }
+  throw new FlockError('KEY_MISSING', 'Neither a key nor an account says who sends.')
+}
+
+export function createCallRunner(chain: Chain, sender: Sender, calls: readonly PlannedCall[]): CallRunner {
+  return {
+    quote: () => quoteCalls(chain, sender.address, calls),
+    check: requireAffordable,
+    send(options) {
+      if (sender.signer === null)
+        throw new FlockError('KEY_MISSING', `There is no key for ${sender.address}.`)
+      return sendCalls(chain, sender.signer, calls, options)
+    },
   }
 }
 
@@ -110,8 +146,19 @@ export async function quoteCalls(
   }
 }
 
-/** @throws FUNDS_INSUFFICIENT when the account cannot pay for all calls */
-export function requireFunds(quote: CallsQuote): void {
+/** @throws FEE_TOO_HIGH above the limit, FUNDS_INSUFFICIENT when the account cannot pay for all calls */
+export function requireAffordable(quote: CallsQuote, maxCostWei: bigint | null): void {
+  if (maxCostWei !== null && quote.maxCostWei > maxCostWei) {
+    const amount = (wei: bigint) => formatAmount(wei, 18)
+    throw new FlockError(
+      'FEE_TOO_HIGH',
+      `Gas could cost ${amount(quote.maxCostWei)} in native token, allowed are ${amount(maxCostWei)}.`,
+      {
+        details: { maxCostWei: quote.maxCostWei, limitWei: maxCostWei },
+        hint: 'Raise the limit or wait for lower gas prices.',
+      },
+    )
+  }
   if (quote.maxCostWei > quote.balanceWei) {
     throw fundsInsufficient(quote.from, quote.maxCostWei, quote.balanceWei)
   }

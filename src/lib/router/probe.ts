@@ -1,0 +1,125 @@
+/** Finds out whether a model server really answers, by asking it as the service will. */
+import { Pool } from 'undici'
+import { FlockError } from '../errors.js'
+import { nearestName } from '../nearest.js'
+import { callError, completeChat, parseBody, statusError, type ChatCall } from './chat-call.js'
+import { chatOfPrompt } from './chat-request.js'
+import { createDeadline } from './deadline.js'
+import type { Host } from './hosts.js'
+import type { ReportedUsage } from './openai.js'
+
+/** What a host that is ready showed. */
+export interface ProbeReport {
+  readonly hostId: string
+  readonly model: string
+  /** How many models the host lists. */
+  readonly models: number
+  readonly usage: ReportedUsage
+  /** How long its completion took. */
+  readonly latencyMs: number
+}
+
+export interface ProbeOptions {
+  /** Milliseconds of any clock that does not go backwards. */
+  readonly nowMs: () => number
+  readonly signal?: AbortSignal
+}
+
+const PROMPT = 'Say that you are ready.'
+/** Enough for a few words; the answer itself is thrown away. */
+const MAX_TOKENS = 16
+/** A list of models and a completion of 16 tokens are far smaller. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+/** Model names quoted in a hint. */
+const MAX_NAMES = 8
+
+/**
+ * Checks that a host lists its model and completes a chat with text and token counts. Costs a few tokens.
+ * @throws HOST_NOT_READY, HOST_UNREACHABLE, HOST_FAILED, HOST_REJECTED, INTERRUPTED
+ */
+export async function probeHost(host: Host, options: ProbeOptions): Promise<ProbeReport> {
+  const pool = new Pool(host.origin, {
+    connections: 1,
+    maxResponseSize: MAX_ANSWER_BYTES,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  const request = { messages: chatOfPrompt(PROMPT), maxTokens: MAX_TOKENS, options: {} }
+  const call: ChatCall = { pool, host, request, signal: options.signal }
+  try {
+    const models = await listModels(call)
+    requireListed(host, models)
+    const startedMs = options.nowMs()
+    const { text, usage, usageFault } = await completeChat(call)
+    const latencyMs = options.nowMs() - startedMs
+    if (text === '') throw notReady(host, 'completed a chat with no text', 'Look at model of the host.')
+    if (usage === null) {
+      throw notReady(host, `cannot be metered: ${usageFault}`, 'Use a server that reports token usage.')
+    }
+    return { hostId: host.id, model: host.model, models: models.length, usage, latencyMs }
+  } finally {
+    await pool.destroy()
+  }
+}
+
+async function listModels(call: ChatCall): Promise<string[]> {
+  const { pool, host } = call
+  const deadline = createDeadline(host.timeoutMs, call.signal)
+  try {
+    const response = await pool.request({
+      method: 'GET',
+      path: `${host.basePath}/models`,
+      headers: { accept: 'application/json', ...host.authHeaders() },
+      signal: deadline.signal,
+    })
+    const text = await response.body.text()
+    if (response.statusCode !== 200) throw statusError(response.statusCode, host)
+    return modelNames(parseBody(text, host), host)
+  } catch (error) {
+    throw callError(error, call, deadline)
+  } finally {
+    deadline.end()
+  }
+}
+
+function modelNames(body: unknown, host: Host): string[] {
+  const data = typeof body === 'object' && body !== null && 'data' in body ? body.data : null
+  if (!Array.isArray(data)) {
+    throw notReady(
+      host,
+      'gave no list of models',
+      'Does baseUrl end where the OpenAI routes begin, usually in /v1?',
+    )
+  }
+  return data.flatMap((entry: unknown) =>
+    typeof entry === 'object' && entry !== null && 'id' in entry && typeof entry.id === 'string'
+      ? [entry.id]
+      : [],
+  )
+}
+
+function requireListed(host: Host, models: readonly string[]): void {
+  if (models.includes(host.model)) return
+  const near = nearestName(host.model, models)
+  const shown = models.slice(0, MAX_NAMES).join(', ') + (models.length > MAX_NAMES ? ', ...' : '')
+  throw notReady(
+    host,
+    `does not serve the model "${host.model}"`,
+    near === null
+      ? `It serves ${shown === '' ? 'no model' : shown}.`
+      : `Did you mean "${near}"? Set it as model of the host.`,
+    { model: host.model, models: models.slice(0, MAX_NAMES) },
+  )
+}
+
+function notReady(
+  host: Host,
+  fault: string,
+  hint: string,
+  details: Record<string, unknown> = {},
+): FlockError {
+  return new FlockError('HOST_NOT_READY', `Host ${host.id} ${fault}.`, {
+    details: { hostId: host.id, ...details },
+    hint,
+  })
+}
