@@ -42,10 +42,15 @@ const STOP_TIMEOUT_MS = 15_000
  * Starts a program in a process group of its own, out of reach of the terminal's Ctrl-C: who started it decides when
  * it ends.
  */
-export function startSupervised(program: string, args: readonly string[]): SupervisedProcess {
+export function startSupervised(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): SupervisedProcess {
   const supervisor = spawn('/bin/sh', ['-c', SUPERVISOR, 'flock-supervisor', program, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
+    ...options,
   })
   // The pipe breaks when the program ends first; `exited` tells that.
   supervisor.stdin.on('error', () => undefined)
