@@ -240,7 +240,10 @@ contract Coordinator is ReentrancyGuard {
     }
 
     /// @dev Notes that the caller answers. Returns how many answers the interval has with this one.
-    function _countAnswer(uint32 subscriptionId, uint32 interval, uint16 redundancy) private returns (uint16 answers) {
+    function _countAnswer(uint32 subscriptionId, uint32 interval, uint16 redundancy)
+        private
+        returns (uint16 answers)
+    {
         bytes32 key = keccak256(abi.encode(subscriptionId, interval));
         answers = redundancyCount[key];
         if (answers == redundancy) revert IntervalCompleted();
@@ -254,9 +257,9 @@ contract Coordinator is ReentrancyGuard {
         nodeResponded[key] = true;
     }
 
-    /// @dev Pays the protocol, and then the node or, when there is a verifier, the verifier; in the latter case locks what
-    /// is left for the node, and the node's bond. The protocol fee is charged twice on the same amount, for the
-    /// consumer's side and for the node's; divisions round down, in favour of the node and the verifier.
+    /// @dev Pays the protocol and then the node or, when there is a verifier, the verifier; in that case locks the node's
+    /// bond, and what is left for the node. The protocol fee is charged twice on the same amount, for the consumer's side
+    /// and for the node's; divisions round down, in favour of the node and the verifier.
     function _pay(
         Subscription memory sub,
         uint32 subscriptionId,

@@ -35,7 +35,7 @@ contract EIP712Coordinator is EIP712, Coordinator {
     constructor(Registry registry) Coordinator(registry) {}
 
     /// @notice Creates the subscription that the signer of `sub.owner` signed, or returns the one created before.
-    /// @dev Warning: with a nonce that was used before, neither the signature nor its expiry nor the rest of `sub` counts.
+    /// @dev Warning: with a nonce that was used before, neither signature nor expiry nor the rest of `sub` counts.
     /// `sub` is stored as it is: `activeAt` is the signer's choice and is not moved by `period`.
     /// @param expiry from when on the signature cannot be used for the first time, in unix seconds
     /// @return the subscription's id

@@ -29,16 +29,16 @@ contract Inbox is Coordinated {
     constructor(Registry registry) Coordinated(registry) {}
 
     /// @notice Stores an item that nobody asked for, under the caller's address.
-    /// @return index its place among the caller's items for this container id
+    /// @return its place among the caller's items for this container id
     function write(bytes32 containerId, bytes calldata input, bytes calldata output, bytes calldata proof)
         external
-        returns (uint256 index)
+        returns (uint256)
     {
         return _write(containerId, msg.sender, 0, 0, input, output, proof);
     }
 
     /// @notice Stores the answer of `node` to one interval of a subscription.
-    /// @return index its place among the node's items for this container id
+    /// @return its place among the node's items for this container id
     function writeViaCoordinator(
         bytes32 containerId,
         address node,
@@ -47,7 +47,7 @@ contract Inbox is Coordinated {
         bytes calldata input,
         bytes calldata output,
         bytes calldata proof
-    ) external onlyCoordinator returns (uint256 index) {
+    ) external onlyCoordinator returns (uint256) {
         return _write(containerId, node, subscriptionId, interval, input, output, proof);
     }
 

@@ -30,7 +30,7 @@ abstract contract BaseConsumer {
     /// @param input what the container was given; empty when lazy
     /// @param output what the container answered; empty when lazy
     /// @param proof the container's proof; empty when lazy
-    /// @param containerId the subscription's container id when lazy, else zero: this tells the two apart, `index` does not
+    /// @param containerId the subscription's container id when lazy, else zero; this tells the two apart, `index` cannot
     /// @param index the place in the Inbox when lazy, else 0
     function rawReceiveCompute(
         uint32 subscriptionId,
@@ -48,7 +48,7 @@ abstract contract BaseConsumer {
     }
 
     /// @notice What the first container is given for one interval; nodes ask just before they compute.
-    /// @dev Empty unless overridden. Arguments: subscription id, interval, unix seconds, the account of the node that asks.
+    /// @dev Empty unless overridden. Arguments: subscription id, interval, unix seconds, account of the node that asks.
     function getContainerInputs(uint32, uint32, uint32, address) external view virtual returns (bytes memory) {
         return "";
     }

@@ -5,7 +5,7 @@ pragma solidity ^0.8.4;
 abstract contract Delegator {
     address private signer;
 
-    /// @param signer_ an account with a key: the Coordinator recovers ECDSA signatures and never asks a contract (ERC-1271).
+    /// @param signer_ an account with a key: the Coordinator recovers ECDSA signatures and asks no contract (ERC-1271)
     constructor(address signer_) {
         signer = signer_;
     }

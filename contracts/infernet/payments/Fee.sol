@@ -4,7 +4,7 @@ pragma solidity ^0.8.4;
 import {Ownable} from "solady/auth/Ownable.sol";
 
 /// @title The protocol fee and who receives it.
-/// @dev The owner is the recipient: transferring ownership moves the fees, renouncing it sends them to the zero address.
+/// @dev The owner is the recipient: transferring ownership moves the fees, renouncing it sends them to nobody.
 contract Fee is Ownable {
     /// @notice The fee in basis points, charged once to the consumer's side and once to the node's.
     /// @dev Warning: not bounded. Above 5000 every paid delivery panics.

@@ -8,8 +8,9 @@ import {Registry} from "../Registry.sol";
 import {Coordinated} from "../utility/Coordinated.sol";
 
 /// @title Holds money of a consumer or a node, which the Coordinator moves and locks within the owner's allowances.
-/// @dev A token is an ERC-20 or, as the zero address, the native coin. A spender is the contract that owns a subscription
-/// (consumer's wallet) or the account of a node (node's wallet). Balances are the real ones; only locks are kept here.
+/// @dev A token is an ERC-20 or, as the zero address, the native coin. A spender is the contract that owns a
+/// subscription (consumer's wallet) or the account of a node (node's wallet). Balances are the real ones; only locks
+/// are kept here.
 /// Warning: `cTransfer` does not look at locks, so one payment may spend what another has in escrow; `withdraw` and
 /// `cLock` panic with 0x11 until the wallet holds at least the locked amount again.
 contract Wallet is Ownable, Coordinated {

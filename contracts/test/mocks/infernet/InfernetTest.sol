@@ -36,12 +36,11 @@ abstract contract InfernetTest is Test {
 
     function setUp() public virtual {
         vm.warp(START);
-        deployInfernet(0);
+        deployInfernet();
     }
 
-    /// @dev Registry, Coordinator, Inbox, Reader, Fee, WalletFactory with the deployer's nonces 0 to 5.
-    function deployInfernet(uint16 feeBps) internal {
-        vm.setNonce(DEPLOYER, 0);
+    /// @dev Registry, Coordinator, Inbox, Reader, Fee, WalletFactory with the deployer's nonces 0 to 5. No protocol fee.
+    function deployInfernet() private {
         address[6] memory places;
         for (uint64 nonce = 0; nonce < 6; nonce++) {
             places[nonce] = createAddress(DEPLOYER, nonce);
@@ -52,7 +51,7 @@ abstract contract InfernetTest is Test {
         coordinator = EIP712Coordinator(deploy("EIP712Coordinator.sol:EIP712Coordinator", abi.encode(registry)));
         inbox = Inbox(deploy("Inbox.sol:Inbox", abi.encode(registry)));
         reader = Reader(deploy("utility/Reader.sol:Reader", abi.encode(registry)));
-        fee = Fee(deploy("payments/Fee.sol:Fee", abi.encode(protocol, feeBps)));
+        fee = Fee(deploy("payments/Fee.sol:Fee", abi.encode(protocol, uint16(0))));
         walletFactory = WalletFactory(deploy("payments/WalletFactory.sol:WalletFactory", abi.encode(registry)));
     }
 
