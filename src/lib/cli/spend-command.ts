@@ -2,7 +2,8 @@ import type { CallEvent, CallRunner, CallsQuote } from '../chain/calls.js'
 import type { MinedTransaction } from '../chain/wait.js'
 import type { NetworkConfig } from '../config/networks.js'
 import type { Address, Hex } from '../hex.js'
-import { FlockCommand, type KeyFlags } from './flock-command.js'
+import { ChainCommand } from './chain-command.js'
+import type { KeyFlags } from './flock-command.js'
 import { addressFlag, keyFlags, spendFlags } from './flags.js'
 import { callEventText, spendPlanLines, transactionJson, type TransactionJson } from './views/spend.js'
 
@@ -52,7 +53,7 @@ const CONFIRM_TIMEOUT_MS = 180_000
 const NOTHING_SENT: Spent = { cost: null, dryRun: false, changed: false, transactions: [], mined: [] }
 
 /** Base of commands that send transactions: shows the plan, asks, sends, tells how far it is. */
-export abstract class SpendCommand<T extends object> extends FlockCommand<T> {
+export abstract class SpendCommand<T extends object> extends ChainCommand<T> {
   /** The signing key; null in a dry run from a given account. */
   protected async senderKey(flags: CallFlags): Promise<Hex | null> {
     if (flags['dry-run'] && flags.from !== undefined) return null

@@ -20,6 +20,10 @@ export interface Deployment {
   readonly record: DeploymentRecord
   /** Block from which logs of FLock's contracts can exist. */
   readonly fromBlock: number
+  readonly modelRegistry: Address
+  readonly rewardDistributor: Address
+  readonly usageMeter: Address
+  readonly stakeVault: Address
   /** @throws DEPLOYMENT_NOT_FOUND */
   addressOf(name: ContractName): Address
   close(): void
@@ -48,6 +52,12 @@ export async function openDeployment(
 ): Promise<Deployment> {
   const record = readRecord(network, recordDirOf(options.dir))
   const registry = deployedContractOf(record, 'ModelRegistry')
+  const core = {
+    modelRegistry: registry.address,
+    rewardDistributor: deployedAddress(record, 'RewardDistributor'),
+    usageMeter: deployedAddress(record, 'UsageMeter'),
+    stakeVault: deployedAddress(record, 'StakeVault'),
+  }
   const chain = await openChain({
     rpcUrl: network.rpcUrl,
     expectedChainId: network.chainId,
@@ -64,6 +74,7 @@ export async function openDeployment(
     chain,
     record,
     fromBlock: registry.blockNumber,
+    ...core,
     addressOf: (name) => deployedAddress(record, name),
     close: () => chain.close(),
   }

@@ -2,11 +2,14 @@
 import { Signature, type SigningKey } from 'ethers/crypto'
 import { TypedDataEncoder } from 'ethers/hash'
 import { computeAddress, recoverAddress } from 'ethers/transaction'
-import { rewardDistributorArtifact } from '../abi/reward-distributor.js'
-import { planCall, type PlannedCall } from '../chain/calls.js'
 import { FlockError } from '../errors.js'
 import { isBytes32, isHex, parseAddress, sameAddress, type Address, type Hex } from '../hex.js'
-import { orderContributors, type Contributor, type ContributorTable } from './contributors.js'
+import {
+  orderContributors,
+  type Contributor,
+  type ContributorTable,
+  type Contributors,
+} from './contributors.js'
 
 export interface AttestationDomain {
   readonly chainId: number
@@ -66,21 +69,21 @@ export function verifyAttestation(
 ): void {
   const { domain, table } = attestation
   if (domain.chainId !== expected.domain.chainId) {
-    throw invalid(`is for chain ${domain.chainId}, not ${expected.domain.chainId}`)
+    throw attestationInvalid(`is for chain ${domain.chainId}, not ${expected.domain.chainId}`)
   }
   if (!sameAddress(domain.rewardDistributor, expected.domain.rewardDistributor)) {
-    throw invalid(
+    throw attestationInvalid(
       `is for the distributor ${domain.rewardDistributor}, not ${expected.domain.rewardDistributor}`,
     )
   }
   if (table.modelId !== expected.modelId)
-    throw invalid(`is for model ${table.modelId}, not ${expected.modelId}`)
+    throw attestationInvalid(`is for model ${table.modelId}, not ${expected.modelId}`)
   if (table.expiry <= expected.nowSec) {
-    throw invalid(`expired at ${new Date(table.expiry * 1000).toISOString()}`)
+    throw attestationInvalid(`expired at ${new Date(table.expiry * 1000).toISOString()}`)
   }
   const signer = recoverSigner(attestation)
   if (signer === null || !sameAddress(signer, attestation.attester)) {
-    throw invalid(`is not signed by its attester ${attestation.attester}`)
+    throw attestationInvalid(`is not signed by its attester ${attestation.attester}`)
   }
 }
 
@@ -102,14 +105,14 @@ export function renderAttestation({ domain, attester, table, signature }: Attest
  */
 export function parseAttestation(value: unknown): Attestation {
   const root = objectOf(value, 'the file')
-  if (root['schemaVersion'] !== 1) throw invalid('has no schemaVersion 1')
+  if (root['schemaVersion'] !== 1) throw attestationInvalid('has no schemaVersion 1')
   const domain = objectOf(root['domain'], 'domain')
   const table = objectOf(root['table'], 'table')
   const { signature } = root
   const { modelId, nonce, expiry } = table
-  if (!isHex(signature)) throw invalid('has no signature in hexadecimal')
-  if (!isBytes32(modelId)) throw invalid('has no modelId of 32 bytes')
-  if (typeof nonce !== 'string' || !/^\d+$/.test(nonce)) throw invalid('has no decimal nonce')
+  if (!isHex(signature)) throw attestationInvalid('has no signature in hexadecimal')
+  if (!isBytes32(modelId)) throw attestationInvalid('has no modelId of 32 bytes')
+  if (typeof nonce !== 'string' || !/^\d+$/.test(nonce)) throw attestationInvalid('has no decimal nonce')
   const contributors = orderContributors({
     training: membersOf(table['training'], 'training'),
     validators: membersOf(table['validators'], 'validators'),
@@ -130,16 +133,14 @@ export function parseAttestation(value: unknown): Attestation {
   }
 }
 
-/** Puts an attested table in force. Anyone may send it. */
-export function planSetContributors(attestation: Attestation): PlannedCall {
-  const { domain, table, attester, signature } = attestation
-  const count = table.training.length + table.validators.length
-  const label = `put ${count} contributor${count === 1 ? '' : 's'} in force`
-  return planCall(label, rewardDistributorArtifact, domain.rewardDistributor, 'setContributors', [
-    table,
-    attester,
-    signature,
-  ])
+/** Signs a project's contributors for a model. @throws ATTESTATION_INVALID when they are not valid */
+export function attestContributors(
+  key: SigningKey,
+  contributors: Contributors,
+  table: { readonly domain: AttestationDomain } & Pick<ContributorTable, 'modelId' | 'nonce' | 'expiry'>,
+): Attestation {
+  const { domain, modelId, nonce, expiry } = table
+  return signAttestation({ modelId, ...orderContributors(contributors), nonce, expiry }, domain, key)
 }
 
 function recoverSigner({ table, domain, signature }: Attestation): Address | null {
@@ -151,7 +152,7 @@ function recoverSigner({ table, domain, signature }: Attestation): Address | nul
 }
 
 function membersOf(value: unknown, role: string): Contributor[] {
-  if (!Array.isArray(value)) throw invalid(`has no list table.${role}`)
+  if (!Array.isArray(value)) throw attestationInvalid(`has no list table.${role}`)
   return value.map((item: unknown, index) => {
     const member = objectOf(item, `${role}[${index}]`)
     return {
@@ -164,15 +165,16 @@ function membersOf(value: unknown, role: string): Contributor[] {
 function objectOf(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>
-  throw invalid(`holds no object where ${what} should be`)
+  throw attestationInvalid(`holds no object where ${what} should be`)
 }
 
 function wholeNumber(value: unknown, what: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw invalid(`has no whole number ${what}`)
+  throw attestationInvalid(`has no whole number ${what}`)
 }
 
-function invalid(fault: string): FlockError {
+/** The error of every fault of an attestation; `fault` goes on after "The contributor attestation". */
+export function attestationInvalid(fault: string): FlockError {
   return new FlockError('ATTESTATION_INVALID', `The contributor attestation ${fault}.`, {
     hint: 'Make a new one with: flock models attest <model>',
   })

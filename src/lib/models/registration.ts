@@ -1,7 +1,8 @@
 import { modelRegistryArtifact } from '../abi/model-registry.js'
 import { planCall, type PlannedCall } from '../chain/calls.js'
+import { FlockError } from '../errors.js'
 import { sameAddress, type Address, type Hex } from '../hex.js'
-import type { Listing, Model, Terms } from './model.js'
+import { modelIdOf, type Listing, type Model, type Terms } from './model.js'
 
 /** One thing in which a registered model differs from its listing; values are JSON-safe. */
 export interface ListingChange {
@@ -40,20 +41,71 @@ export function diffListing(model: Model, listing: Listing): ListingChange[] {
   return changes.filter((change) => change !== false)
 }
 
-export function planRegister(registry: Address, listing: Listing): PlannedCall {
-  return planCall('register the model', modelRegistryArtifact, registry, 'register', [listing])
+/** What has to be sent so that the registry holds a listing. */
+export interface RegistrationPlan {
+  readonly modelId: Hex
+  /** True when the host has not registered this artifact before. */
+  readonly isNew: boolean
+  readonly changes: readonly ListingChange[]
+  readonly calls: readonly PlannedCall[]
+}
+
+export interface RegistrationWish {
+  readonly host: Address
+  readonly listing: Listing
+  /** Allows changes to a model that is registered already. */
+  readonly allowUpdate: boolean
+  /** How long receipts of a replaced signer stay valid. */
+  readonly signerGraceSec: number
+}
+
+/**
+ * Compares a listing with what the registry holds; nothing different, no call.
+ * @param current the registered model, or null
+ * @throws MODEL_EXISTS when it differs and updates are not allowed, STATE_CONFLICT for a retired model
+ */
+export function planRegistration(
+  modelRegistry: Address,
+  current: Model | null,
+  wish: RegistrationWish,
+): RegistrationPlan {
+  const { host, listing, signerGraceSec } = wish
+  const modelId = modelIdOf(host, listing.artifactId)
+  if (current === null) {
+    const call = planCall('register the model', modelRegistryArtifact, modelRegistry, 'register', [listing])
+    return { modelId, isNew: true, changes: [], calls: [call] }
+  }
+  const changes = diffListing(current, listing)
+  if (changes.length > 0) requireChangeable(current, changes, wish.allowUpdate)
+  const calls = planUpdates(modelRegistry, { modelId, listing, signerGraceSec }, changes)
+  return { modelId, isNew: false, changes, calls }
+}
+
+function requireChangeable(model: Model, changes: readonly ListingChange[], allowUpdate: boolean): void {
+  const fields = changes.map(({ field }) => field).join(', ')
+  if (model.status === 'retired') {
+    throw new FlockError('STATE_CONFLICT', `The model ${model.modelId} is retired and cannot be changed.`, {
+      details: { modelId: model.modelId, changes },
+      hint: 'Register another revision.',
+    })
+  }
+  if (allowUpdate) return
+  throw new FlockError('MODEL_EXISTS', `The model ${model.modelId} is registered with another ${fields}.`, {
+    details: { modelId: model.modelId, changes },
+    hint: 'Add --update to change what is registered.',
+  })
 }
 
 /**
  * The calls that make a registered model like its listing.
- * @param graceSec how long receipts of a replaced signer stay valid
+ * @param update `signerGraceSec` is how long receipts of a replaced signer stay valid
  */
 export function planUpdates(
   registry: Address,
-  update: { readonly modelId: Hex; readonly listing: Listing; readonly graceSec: number },
+  update: { readonly modelId: Hex; readonly listing: Listing; readonly signerGraceSec: number },
   changes: readonly ListingChange[],
 ): PlannedCall[] {
-  const { modelId, listing, graceSec } = update
+  const { modelId, listing, signerGraceSec } = update
   const call = (label: string, fn: string, ...args: unknown[]) =>
     planCall(label, modelRegistryArtifact, registry, fn, [modelId, ...args])
   return changes.map(({ field }) => {
@@ -69,7 +121,7 @@ export function planUpdates(
       case 'nodes':
         return call('update the nodes', 'updateNodes', listing.nodes)
       case 'receiptSigner':
-        return call('rotate the receipt signer', 'rotateReceiptSigner', listing.receiptSigner, graceSec)
+        return call('rotate the receipt signer', 'rotateReceiptSigner', listing.receiptSigner, signerGraceSec)
     }
   })
 }

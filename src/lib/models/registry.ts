@@ -1,30 +1,28 @@
 /** Reads the ModelRegistry. */
+import { modelHostConsumerArtifact } from '../abi/model-host-consumer.js'
 import { modelRegistryArtifact } from '../abi/model-registry.js'
 import { eventTopic, parseLogs, readContract } from '../chain/contracts.js'
 import { getLogsInRanges } from '../chain/logs.js'
 import type { Chain } from '../chain/provider.js'
 import { FlockError } from '../errors.js'
 import { addressWord, isHex, type Address, type Hex } from '../hex.js'
-import { MODEL_STATUSES, modelIdOf, type Model } from './model.js'
+import { nearestName } from '../nearest.js'
+import { MODEL_STATUSES, artifactIdOf, modelIdOf, type Artifact, type Model } from './model.js'
 
 /** A registry on a connected chain. */
 export interface Registry {
   readonly chain: Chain
-  readonly address: Address
+  readonly modelRegistry: Address
   /** Block from which logs of the registry can exist. */
   readonly fromBlock: number
 }
 
-/** A model by the name it has in flock.yaml; the chain knows ids only. */
-export interface NamedArtifact {
-  readonly name: string
-  readonly artifactId: Hex
-}
-
-export interface Known {
-  readonly artifacts: readonly NamedArtifact[]
-  /** Accounts that are looked at first as the host of a named model. */
-  readonly hosts: readonly Address[]
+/** What a project says of its models. */
+export interface ProjectModels {
+  /** With the names that they have in flock.yaml; the chain knows ids only. */
+  readonly models: readonly (Artifact & { readonly name: string })[]
+  /** The project's consumer contract; its host is looked at first. */
+  readonly consumer: Address | null
 }
 
 /** Ids asked for in one call, and models read side by side. */
@@ -37,7 +35,7 @@ export async function readModel(registry: Registry, modelId: Hex): Promise<Model
   const raw = await readContract<RawModel>(
     registry.chain,
     modelRegistryArtifact,
-    registry.address,
+    registry.modelRegistry,
     'getModel',
     [modelId],
   )
@@ -53,7 +51,7 @@ export async function listModelIds(registry: Registry): Promise<Hex[]> {
     const page = await readContract<Hex[]>(
       registry.chain,
       modelRegistryArtifact,
-      registry.address,
+      registry.modelRegistry,
       'listModels',
       [ids.length, ID_PAGE],
     )
@@ -83,7 +81,7 @@ export async function findModelIds(
   const toBlock = await registry.chain.provider.getBlockNumber()
   const ids: Hex[] = []
   const query = {
-    address: registry.address,
+    address: registry.modelRegistry,
     topics: [
       eventTopic(modelRegistryArtifact, 'ModelRegistered'),
       null,
@@ -102,32 +100,39 @@ export async function findModelIds(
 
 /**
  * Finds a model by its name in flock.yaml, its id, or the first digits of its id.
- * @throws MODEL_NOT_FOUND, or USAGE_INVALID when several models fit
+ * @param reference null takes the only model of the project
+ * @throws MODEL_NOT_FOUND, INPUT_MISSING without a reference, USAGE_INVALID when several models fit
  */
-export async function resolveModel(registry: Registry, reference: string, known: Known): Promise<Model> {
-  const named = known.artifacts.find((artifact) => artifact.name === reference)
+export async function findModel(
+  registry: Registry,
+  reference: string | null,
+  project: ProjectModels,
+): Promise<Model> {
+  const wanted = reference ?? onlyName(project)
+  const named = project.models.find(({ name }) => name === wanted)
   const ids =
-    named === undefined ? await idsByPrefix(registry, reference) : await idsByArtifact(registry, named, known)
+    named === undefined
+      ? await idsByPrefix(registry, wanted)
+      : await idsByArtifact(registry, artifactIdOf(named), project.consumer)
   if (ids.length > 1) {
-    throw new FlockError('USAGE_INVALID', `"${reference}" fits ${ids.length} registered models.`, {
-      details: { reference, modelIds: ids },
+    throw new FlockError('USAGE_INVALID', `"${wanted}" fits ${ids.length} registered models.`, {
+      details: { reference: wanted, modelIds: ids },
       hint: `Give one of these ids: ${ids.join(', ')}.`,
     })
   }
   const model = ids[0] === undefined ? null : await readModel(registry, ids[0])
   if (model !== null) return model
-  const names = known.artifacts.map((artifact) => artifact.name)
-  throw new FlockError(
-    'MODEL_NOT_FOUND',
-    `No model "${reference}" is registered on chain ${registry.chain.chainId}.`,
-    {
-      details: { reference, chainId: registry.chain.chainId, names },
-      hint:
-        named === undefined
-          ? `Give a model id, its first digits, or a name of flock.yaml${names.length === 0 ? '' : ` (${names.join(', ')})`}.`
-          : `Register it with: flock register-model ${reference}`,
-    },
-  )
+  throw notFound(registry.chain.chainId, wanted, named !== undefined, project)
+}
+
+function onlyName({ models }: ProjectModels): string {
+  const [first] = models
+  if (first !== undefined && models.length === 1) return first.name
+  const names = models.map(({ name }) => name)
+  throw new FlockError('INPUT_MISSING', 'Which model? None was named.', {
+    details: { missing: [{ name: 'model' }], names },
+    hint: `Give the model's id${names.length === 0 ? '' : ` or one of the names ${names.join(', ')}`}.`,
+  })
 }
 
 async function idsByPrefix(registry: Registry, reference: string): Promise<Hex[]> {
@@ -137,12 +142,28 @@ async function idsByPrefix(registry: Registry, reference: string): Promise<Hex[]
   return (await listModelIds(registry)).filter((id) => id.startsWith(text))
 }
 
-async function idsByArtifact(registry: Registry, named: NamedArtifact, known: Known): Promise<Hex[]> {
-  for (const host of known.hosts) {
-    const modelId = modelIdOf(host, named.artifactId)
+async function idsByArtifact(registry: Registry, artifactId: Hex, consumer: Address | null): Promise<Hex[]> {
+  if (consumer !== null) {
+    const host = await readContract<Address>(registry.chain, modelHostConsumerArtifact, consumer, 'HOST')
+    const modelId = modelIdOf(host, artifactId)
     if ((await readModel(registry, modelId)) !== null) return [modelId]
   }
-  return findModelIds(registry, { artifactId: named.artifactId })
+  return findModelIds(registry, { artifactId })
+}
+
+function notFound(chainId: number, reference: string, isNamed: boolean, project: ProjectModels): FlockError {
+  const names = project.models.map(({ name }) => name)
+  const near = nearestName(reference, names)
+  const known = names.length === 0 ? '' : ` of flock.yaml (${names.join(', ')})`
+  const hint = isNamed
+    ? `flock register-model ${reference}`
+    : near === null
+      ? `Give a model id, its first digits, or a name${known}.`
+      : `Did you mean ${near}?`
+  return new FlockError('MODEL_NOT_FOUND', `No model "${reference}" is registered on chain ${chainId}.`, {
+    details: { reference, chainId, names },
+    hint,
+  })
 }
 
 interface RawModel extends Omit<Model, 'modelId' | 'status' | 'previousSignerUntil'> {

@@ -16,7 +16,7 @@ import type { Model, Terms } from './model.js'
 export interface RequestPlace {
   readonly chain: Chain
   readonly usageMeter: Address
-  readonly paymentToken: Address
+  readonly rewardDistributor: Address
 }
 
 export interface RequestChoices {
@@ -99,8 +99,14 @@ export async function planRequest(
   choices: RequestChoices,
 ): Promise<RequestPlan> {
   requireActive(model)
-  const { chain, paymentToken } = place
+  const { chain } = place
   const { modelId, consumer } = model
+  const paymentToken = await readContract<Address>(
+    chain,
+    rewardDistributorArtifact,
+    place.rewardDistributor,
+    'PAYMENT_TOKEN',
+  )
   const [[perAnswer, escrow], balance, allowance] = await Promise.all([
     readContract<[bigint, bigint]>(chain, usageMeterArtifact, place.usageMeter, 'quote', [
       modelId,

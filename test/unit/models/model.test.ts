@@ -200,7 +200,7 @@ describe('diffListing', () => {
     const model = registered()
     const calls = planUpdates(
       consumer,
-      { modelId: model.modelId, listing, graceSec: 3600 },
+      { modelId: model.modelId, listing, signerGraceSec: 3600 },
       diffListing(model, listing),
     )
 

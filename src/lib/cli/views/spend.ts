@@ -1,15 +1,11 @@
 import type { CallEvent, CallsQuote } from '../../chain/calls.js'
 import type { MinedTransaction } from '../../chain/wait.js'
 import type { NetworkConfig } from '../../config/networks.js'
-import { FLOCK_DECIMALS, formatAmount } from '../../units.js'
+import { formatAmount } from '../../units.js'
 import { pairLines } from './table.js'
 
 /** Gas coins of the networks have 18 decimals. */
 const NATIVE_DECIMALS = 18
-
-export function flockText(amount: bigint): string {
-  return `${formatAmount(amount, FLOCK_DECIMALS)} FLOCK`
-}
 
 /** What will be sent, from whom, where and for how much at most. */
 export function spendPlanLines(
