@@ -1,0 +1,215 @@
+/** The built-in Infernet node: discovery -> guard -> run -> deliver, with a journal and a REST face. */
+import { createHash } from 'node:crypto'
+import type { Chain } from '../chain/provider.js'
+import type { ChainSigner } from '../chain/signer.js'
+import { FlockError } from '../errors.js'
+import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
+import type { NodeConfig, NodeContainer } from '../infernet/node-config.js'
+import { stringifyJson } from '../json.js'
+import { createAnswerer, type RetryPolicy } from './answer.js'
+import { createContainerClient } from './container-client.js'
+import { containerUrls } from './container-urls.js'
+import { openCoordinator, type CoordinatorView } from './coordinator.js'
+import { createDeliverer } from './deliver.js'
+import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
+import { openJournal, type Journal } from './journal.js'
+import { createLimiter } from './patience.js'
+import { openRest } from './rest.js'
+import { CONTAINER_TIMEOUT_MS } from './run.js'
+import { createServing } from './serving.js'
+
+export interface InfernetNodeOptions {
+  readonly chain: Chain
+  readonly signer: ChainSigner
+  readonly config: NodeConfig
+  /** A file of this node alone; created when it does not exist. */
+  readonly journalPath: string
+  /** Container id -> base URL, instead of what the configuration says. */
+  readonly containers?: Readonly<Record<string, string>>
+  /** Host of containers that have only a port; `localhost` by default. */
+  readonly containerHost?: string
+  /** Address that the REST face listens on; all of them by default, as the reference node does. */
+  readonly restHost?: string
+  /** Ends the work: nothing new is begun, and what was sent is seen through. */
+  readonly signal?: AbortSignal
+  readonly now: () => number
+  /** Pause between looks at the chain; by default short, and never longer than the configured `sync_period`. */
+  readonly pollMs?: number
+  readonly retry?: RetryPolicy
+  /** How long transactions under way are waited for at the end. */
+  readonly drainMs?: number
+}
+
+export interface InfernetNode {
+  readonly address: Address
+  readonly chainId: number
+  readonly coordinator: Address
+  readonly containers: readonly string[]
+  /** Of the REST face. */
+  readonly port: number
+  /** Works until the signal aborts or `close` is called, and yields what happens. To be iterated once. */
+  run(): AsyncGenerator<NodeEvent>
+  /** Ends the work and releases everything. */
+  close(): Promise<void>
+}
+
+const POLL_MS = 150
+const DRAIN_MS = 30_000
+/** Answers go on chain, where a tenth of this is too much; what containers hand to each other may be larger. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+/** Container runs at a time. */
+const MAX_RUNS = 64
+/** Container faults are met with pauses of 1, 2, 4, 8 and 16 s, enough for a container to be restarted. */
+const RETRY: RetryPolicy = { attempts: 6, delayMs: 1_000 }
+
+/**
+ * Prepares a node: finds the contracts, opens the journal, listens.
+ * @throws NODE_CONFIG_INVALID, CONTRACT_MISSING, RPC_UNREACHABLE, STATE_CONFLICT, PORT_IN_USE and others
+ */
+export async function createInfernetNode(options: InfernetNodeOptions): Promise<InfernetNode> {
+  const { chain, signer, config, now } = options
+  const view = await openCoordinator(chain, registryOf(config))
+  const urls = containerUrls(config.containers, {
+    host: options.containerHost ?? 'localhost',
+    overrides: options.containers ?? {},
+  })
+  const journal = await openOwnJournal(options, view)
+  const stopping = new AbortController()
+  const hardStop = new AbortController()
+  const signals = [stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
+  const client = createContainerClient({ timeoutMs: CONTAINER_TIMEOUT_MS, maxBodyBytes: MAX_ANSWER_BYTES })
+  const queue = createEventQueue<NodeEvent>()
+  const emit: EventSink = (event) => queue.push(event)
+  const retry = options.retry ?? RETRY
+  const deliverer = createDeliverer({
+    chain,
+    signer,
+    coordinator: view.coordinator,
+    nodeWallet: config.chain.wallet?.payment_address ?? ZERO_ADDRESS,
+    maxGasLimit: BigInt(config.chain.wallet?.max_gas_limit ?? 5_000_000),
+    journal,
+    emit,
+    retryDelayMs: retry.delayMs,
+    stop: hardStop.signal,
+  })
+  const serving = createServing({
+    view,
+    journal,
+    config,
+    rulesHash: hashRules(config),
+    emit,
+    now,
+    signal: AbortSignal.any(signals),
+    pollMs: options.pollMs ?? Math.min(POLL_MS, config.chain.snapshot_sync.sync_period * 1000),
+    answererOf: (nowSec) =>
+      createAnswerer({
+        view,
+        journal,
+        deliverer,
+        client,
+        urlOf: ({ id }: NodeContainer) => urls.get(id) ?? '',
+        node: signer.address,
+        retry,
+        nowSec,
+        now,
+        emit,
+        limit: createLimiter(MAX_RUNS),
+      }),
+    drain: async (jobs) => {
+      const timer = setTimeout(() => hardStop.abort(), options.drainMs ?? DRAIN_MS)
+      await jobs
+      clearTimeout(timer)
+    },
+  })
+  const release = async () => {
+    client.close()
+    await journal.close()
+  }
+  const rest = await openRest({
+    host: options.restHost ?? '0.0.0.0',
+    port: config.server.port,
+    status: () => ({
+      address: signer.address,
+      containers: config.containers,
+      pendingOnChain: serving.jobCount(),
+    }),
+  }).catch(async (error: unknown) => {
+    await release()
+    throw error
+  })
+
+  let working: Promise<void> | null = null
+  let closing: Promise<void> | null = null
+  const close = () => {
+    closing ??= (async () => {
+      stopping.abort()
+      await working?.catch(() => undefined)
+      await rest.close()
+      await release()
+    })()
+    return closing
+  }
+  const containers = config.containers.map(({ id }) => id)
+  const about = { chainId: chain.chainId, address: signer.address, coordinator: view.coordinator, containers }
+  return {
+    ...about,
+    port: rest.port,
+    close,
+    async *run() {
+      if (working !== null) throw new FlockError('INTERNAL', 'A node runs once.')
+      emit({ type: 'started', ...about, port: rest.port })
+      if (journal.setAside !== null) emit({ type: 'journalSetAside', ...journal.setAside })
+      working = serving.work().then(
+        () => {
+          emit({ type: 'stopped' })
+          queue.end()
+        },
+        (error: unknown) => queue.end(error),
+      )
+      try {
+        yield* queue
+      } finally {
+        stopping.abort()
+        await working
+      }
+    },
+  }
+}
+
+function registryOf(config: NodeConfig): Address {
+  const { enabled, registry_address } = config.chain
+  if (enabled && registry_address !== null) return registry_address
+  throw new FlockError(
+    'NODE_CONFIG_INVALID',
+    enabled
+      ? 'chain.registry_address: found nothing, allowed the address of an Infernet Registry'
+      : 'chain.enabled: found false, allowed true, as this node answers requests of the chain',
+  )
+}
+
+async function openOwnJournal(options: InfernetNodeOptions, view: CoordinatorView): Promise<Journal> {
+  const { chain, signer, journalPath } = options
+  const genesis = await view.readHead(0)
+  return openJournal(journalPath, {
+    chainId: chain.chainId,
+    genesisHash: genesis?.hash ?? '0x',
+    coordinator: view.coordinator,
+    node: signer.address,
+  })
+}
+
+/** Changes with everything that the guard looks at, so that ids are judged again by new rules. */
+function hashRules({ chain, containers }: NodeConfig): Hex {
+  const rules = {
+    startingId: chain.snapshot_sync.starting_sub_id,
+    paymentAddress: chain.wallet?.payment_address ?? null,
+    containers: containers.map((container) => ({
+      id: container.id,
+      external: container.external,
+      allowed: container.allowed_addresses,
+      payments: container.accepted_payments,
+      proofs: container.generates_proofs,
+    })),
+  }
+  return `0x${createHash('sha256').update(stringifyJson(rules)).digest('hex')}`
+}
