@@ -90,8 +90,12 @@ export function eventTopic(artifact: ContractArtifact, event: string): Hex {
 }
 
 /** keccak256 of the code at an address; null when there is none. */
-export async function readCodeHash(chain: Chain, address: Address): Promise<Hex | null> {
-  const code = await chain.provider.getCode(address)
+export async function readCodeHash(
+  chain: Chain,
+  address: Address,
+  blockTag: BlockTag = 'latest',
+): Promise<Hex | null> {
+  const code = await chain.provider.getCode(address, blockTag)
   return code === '0x' ? null : (keccak256(code) as Hex)
 }
 

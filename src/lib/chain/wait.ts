@@ -12,6 +12,7 @@ import { interruption } from './rpc.js'
 
 export interface MinedTransaction {
   readonly hash: Hex
+  readonly from: Address
   readonly blockNumber: number
   readonly blockHash: Hex
   readonly gasUsed: bigint
@@ -30,6 +31,7 @@ export interface WaitOptions {
 }
 
 interface RpcReceipt {
+  readonly from: string
   readonly status?: string
   readonly blockNumber: string
   readonly blockHash: string
@@ -110,6 +112,7 @@ async function settle(
   if (receipt.status === '0x0') throw await minedRevert(chain, transaction, receipt, options.revertInterfaces)
   return {
     hash: transaction.hash,
+    from: getAddress(receipt.from) as Address,
     blockNumber: Number(receipt.blockNumber),
     blockHash: receipt.blockHash as Hex,
     gasUsed: BigInt(receipt.gasUsed),
