@@ -1,0 +1,69 @@
+import { describe, expect, it } from '@jest/globals'
+import { ZERO_ADDRESS, ZERO_BYTES32, type Hex } from '../../../src/lib/hex.js'
+import type { Subscription } from '../../../src/lib/infernet/subscription.js'
+import { fingerprintOf } from '../../../src/lib/node/coordinator.js'
+import type { JournaledAnswer } from '../../../src/lib/node/journal.js'
+import { planRestore } from '../../../src/lib/node/restore.js'
+
+const START = 1_700_000_000
+const SUBSCRIPTION: Subscription = {
+  owner: '0x13D69Cf7d6CE4218F646B759Dcf334D82c023d8e',
+  activeAt: START,
+  period: 60,
+  frequency: 9,
+  redundancy: 1,
+  containerId: ZERO_BYTES32,
+  lazy: false,
+  verifier: ZERO_ADDRESS,
+  paymentAmount: 0n,
+  paymentToken: ZERO_ADDRESS,
+  wallet: ZERO_ADDRESS,
+}
+const FOUND = [1, 2, 3].map((id) => ({ id, subscription: SUBSCRIPTION }))
+
+function answer(
+  id: number,
+  interval: number,
+  nonce: number | null,
+  fingerprint = fingerprintOf(SUBSCRIPTION),
+) {
+  const signed = nonce === null ? null : { hash: ZERO_BYTES32, raw: '0x' as Hex, nonce }
+  const delivery = { input: '0x', output: '0x', proof: '0x' } as const
+  return { id, interval, fingerprint, delivery, signed } satisfies JournaledAnswer
+}
+
+describe('planRestore', () => {
+  it('sees signed answers through in the order of their nonces, whatever became of their interval', () => {
+    const answers = [answer(1, 9, 12), answer(2, 1, 11), answer(3, 2, 10)]
+
+    const plan = planRestore(answers, { found: FOUND, nowSec: START + 70 })
+
+    expect(plan.resume.map(({ answer: { id } }) => id)).toEqual([3, 2, 1])
+    expect(plan.close).toEqual([])
+  })
+
+  it('knows a subscription that changed from the one that was answered', () => {
+    const signed = answer(1, 1, 5, ZERO_BYTES32)
+    const unsigned = answer(2, 1, null, ZERO_BYTES32)
+
+    const plan = planRestore([signed, unsigned], { found: FOUND, nowSec: START })
+
+    expect(plan.resume).toEqual([{ answer: signed, subscription: null }])
+    expect(plan.close).toEqual([{ answer: unsigned, reason: 'reorged' }])
+  })
+
+  it('closes unsigned answers whose interval is over and keeps the others', () => {
+    const plan = planRestore([answer(1, 1, null), answer(2, 2, null), answer(3, 2, null)], {
+      found: FOUND,
+      nowSec: START + 119,
+    })
+
+    expect(plan.close.map(({ answer: { id }, reason }) => [id, reason])).toEqual([[1, 'tooLate']])
+  })
+
+  it('closes answers to subscriptions that are gone', () => {
+    const plan = planRestore([answer(4, 1, null)], { found: FOUND, nowSec: START })
+
+    expect(plan.close).toMatchObject([{ reason: 'reorged' }])
+  })
+})
