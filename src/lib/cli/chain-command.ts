@@ -6,6 +6,19 @@ import type { Deployment, DeploymentOptions } from '../deploy/connect.js'
 import { isAddress, parseAddress, type Address } from '../hex.js'
 import type { ProjectModels } from '../models/registry.js'
 import { FlockCommand, type KeyFlags } from './flock-command.js'
+import { Flags, keyFlags } from './flags.js'
+
+/** Whose state is looked at. Reading needs no key; a keystore is opened only when its file does not tell the address. */
+export const accountFlags = {
+  ...keyFlags,
+  account: Flags.string({
+    summary: 'Address, or name of a keystore; by default the account of FLOCK_PRIVATE_KEY.',
+    helpGroup: 'WALLET',
+    helpValue: '<address|name>',
+    env: 'FLOCK_ACCOUNT',
+    exclusive: ['keystore'],
+  }),
+}
 
 /** Where a command works: the project, if any, the network, and how to reach what is deployed there. */
 export interface Place {

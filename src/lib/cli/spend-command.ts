@@ -1,11 +1,17 @@
-import type { CallEvent, CallRunner, CallsQuote } from '../chain/calls.js'
+import type { CallEvent, CallRunner } from '../chain/calls.js'
 import type { MinedTransaction } from '../chain/wait.js'
 import type { NetworkConfig } from '../config/networks.js'
 import type { Address, Hex } from '../hex.js'
 import { ChainCommand } from './chain-command.js'
 import type { KeyFlags } from './flock-command.js'
 import { addressFlag, keyFlags, spendFlags } from './flags.js'
-import { callEventText, spendPlanLines, transactionJson, type TransactionJson } from './views/spend.js'
+import {
+  callEventText,
+  spendPlanLines,
+  transactionJson,
+  type SpentJson,
+  type TransactionJson,
+} from './views/spend.js'
 
 /** Flags of commands that call contracts: the key, limits, and who is meant when nothing is signed. */
 export const callFlags = {
@@ -36,14 +42,8 @@ export interface Spending {
   readonly runner: CallRunner | null
 }
 
-/** What became of planned calls. */
-export interface Spent {
-  /** Null when there was nothing to send. */
-  readonly cost: CallsQuote | null
-  readonly dryRun: boolean
-  /** False when the wanted state was there already, and in a dry run. */
-  readonly changed: boolean
-  readonly transactions: readonly TransactionJson[]
+/** What became of planned calls, with the mined transactions for reading their logs. */
+export interface Spent extends SpentJson {
   readonly mined: readonly MinedTransaction[]
 }
 

@@ -97,7 +97,7 @@ export async function readProgress(
 
 /**
  * Yields answers as they are delivered, until all have come, the request is ended, its deadline has passed on chain or
- * `patience` aborts.
+ * `patience` aborts. Looks once at least.
  * @throws INTERRUPTED when `signal` aborts
  */
 export async function* watchAnswers(
@@ -108,7 +108,7 @@ export async function* watchAnswers(
 ): AsyncGenerator<Answer> {
   let missing = request.intervals * request.redundancy
   let fromBlock = request.blockNumber
-  while (!options.patience.aborted) {
+  for (;;) {
     const toBlock = (await chain.provider.getBlockNumber()) - (options.confirmations - 1)
     if (toBlock >= fromBlock) {
       const { answers, isClosed } = await readProgress(chain, usageMeter, request, { fromBlock, toBlock })
@@ -117,6 +117,7 @@ export async function* watchAnswers(
       fromBlock = toBlock + 1
       if (missing <= 0 || isClosed || (await isOver(chain, request, toBlock))) return
     }
+    if (options.patience.aborted) return
     await pause(chain.pollIntervalMs, options)
   }
 }

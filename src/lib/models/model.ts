@@ -1,8 +1,8 @@
 import { AbiCoder } from 'ethers/abi'
 import { keccak256 } from 'ethers/crypto'
 import { FlockError } from '../errors.js'
-import { ZERO_ADDRESS, sameAddress } from '../hex.js'
-import type { Address, Hex } from '../hex.js'
+import { ZERO_ADDRESS, ZERO_BYTES32, sameAddress, type Address, type Hex } from '../hex.js'
+import { nearestName } from '../nearest.js'
 import { FLOCK_DECIMALS, PPM, parseAmount } from '../units.js'
 
 /** Most nodes a model can list: the meter keeps one bit for each in its record of an interval. */
@@ -83,6 +83,58 @@ export function artifactIdOf(artifact: Artifact): Hex {
 /** Names a host's model: keccak256(abi.encode(host, artifactId)). */
 export function modelIdOf(host: Address, artifactId: Hex): Hex {
   return hashOf(['address', 'bytes32'], [host, artifactId])
+}
+
+/**
+ * The model of a name, or the only one there is.
+ * @throws MODEL_NOT_FOUND, INPUT_MISSING when there are several and none is named
+ */
+export function chooseModel<T extends { readonly name: string }>(
+  models: readonly T[],
+  name: string | null,
+): T {
+  const names = models.map((model) => model.name)
+  const found = name === null && models.length === 1 ? models[0] : models.find((model) => model.name === name)
+  if (found !== undefined) return found
+  const known =
+    names.length === 0 ? 'flock.yaml names no model.' : `Models of flock.yaml: ${names.join(', ')}.`
+  if (name === null) {
+    throw new FlockError('INPUT_MISSING', 'Which model? None was named.', {
+      details: { missing: [{ name: 'model' }], names },
+      hint: known,
+    })
+  }
+  const near = nearestName(name, names)
+  throw new FlockError('MODEL_NOT_FOUND', `There is no model "${name}" in flock.yaml.`, {
+    details: { name, names },
+    hint: near === null ? known : `Did you mean ${near}?`,
+  })
+}
+
+/**
+ * The hash that is registered beside a metadata URI: of the bytes given, of those inside a `data:` URI, else the one
+ * registered with the same URI before; zero states none.
+ */
+export function metadataHashOf(
+  metadataUri: string,
+  bytes: Uint8Array | null,
+  current: Pick<Listing, 'metadataUri' | 'metadataHash'> | null,
+): Hex {
+  if (bytes !== null) return keccak256(bytes) as Hex
+  const inline = dataUriBytes(metadataUri)
+  if (inline !== null) return keccak256(inline) as Hex
+  return current?.metadataUri === metadataUri ? current.metadataHash : ZERO_BYTES32
+}
+
+function dataUriBytes(uri: string): Uint8Array | null {
+  const match = /^data:[^,]*?(;base64)?,(.*)$/s.exec(uri)
+  if (match === null) return null
+  const [, isBase64, body = ''] = match
+  try {
+    return isBase64 === undefined ? Buffer.from(decodeURIComponent(body)) : Buffer.from(body, 'base64')
+  } catch {
+    return null
+  }
 }
 
 /**

@@ -126,13 +126,40 @@ export function planUpdates(
   })
 }
 
-/** Refuses new requests until resumed, allows them again, or refuses them for ever. */
+const STATUS_AFTER = { pause: 'paused', resume: 'active', retire: 'retired' } as const
+
+/**
+ * Refuses new requests until resumed, allows them again, or refuses them for ever; no call when it is so already.
+ * @throws PERMISSION_DENIED when the sender is not the model's host, STATE_CONFLICT when it is retired
+ */
 export function planStatusChange(
-  registry: Address,
-  modelId: Hex,
+  modelRegistry: Address,
+  model: Model,
   action: 'pause' | 'resume' | 'retire',
-): PlannedCall {
-  return planCall(`${action} the model`, modelRegistryArtifact, registry, action, [modelId])
+  sender: Address,
+): PlannedCall | null {
+  const { modelId, status } = model
+  if (status === STATUS_AFTER[action]) return null
+  requireHost(model, sender)
+  if (status === 'retired') {
+    throw new FlockError('STATE_CONFLICT', `The model ${modelId} is retired for ever.`, {
+      details: { modelId, status },
+      hint: 'Register another revision.',
+    })
+  }
+  return planCall(`${action} the model`, modelRegistryArtifact, modelRegistry, action, [modelId])
+}
+
+function requireHost(model: Model, sender: Address): void {
+  if (sameAddress(model.host, sender)) return
+  throw new FlockError(
+    'PERMISSION_DENIED',
+    `The model ${model.modelId} belongs to ${model.host}; ${sender} cannot change it.`,
+    {
+      details: { modelId: model.modelId, host: model.host, sender },
+      hint: `Sign with the key of ${model.host}.`,
+    },
+  )
 }
 
 function sameTerms(a: Terms, b: Terms): boolean {

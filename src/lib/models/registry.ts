@@ -7,7 +7,7 @@ import type { Chain } from '../chain/provider.js'
 import { FlockError } from '../errors.js'
 import { addressWord, isHex, type Address, type Hex } from '../hex.js'
 import { nearestName } from '../nearest.js'
-import { MODEL_STATUSES, artifactIdOf, modelIdOf, type Artifact, type Model } from './model.js'
+import { MODEL_STATUSES, artifactIdOf, chooseModel, modelIdOf, type Artifact, type Model } from './model.js'
 
 /** A registry on a connected chain. */
 export interface Registry {
@@ -108,7 +108,7 @@ export async function findModel(
   reference: string | null,
   project: ProjectModels,
 ): Promise<Model> {
-  const wanted = reference ?? onlyName(project)
+  const wanted = reference ?? chooseModel(project.models, null).name
   const named = project.models.find(({ name }) => name === wanted)
   const ids =
     named === undefined
@@ -123,16 +123,6 @@ export async function findModel(
   const model = ids[0] === undefined ? null : await readModel(registry, ids[0])
   if (model !== null) return model
   throw notFound(registry.chain.chainId, wanted, named !== undefined, project)
-}
-
-function onlyName({ models }: ProjectModels): string {
-  const [first] = models
-  if (first !== undefined && models.length === 1) return first.name
-  const names = models.map(({ name }) => name)
-  throw new FlockError('INPUT_MISSING', 'Which model? None was named.', {
-    details: { missing: [{ name: 'model' }], names },
-    hint: `Give the model's id${names.length === 0 ? '' : ` or one of the names ${names.join(', ')}`}.`,
-  })
 }
 
 async function idsByPrefix(registry: Registry, reference: string): Promise<Hex[]> {

@@ -8,7 +8,7 @@ import { planApprove, readAllowance, readTokenBalance, erc20Artifact } from '../
 import type { ChainLog } from '../chain/logs.js'
 import type { Chain } from '../chain/provider.js'
 import { FlockError } from '../errors.js'
-import { bytesToHex, type Address, type Hex } from '../hex.js'
+import { bytesToHex, sameAddress, type Address, type Hex } from '../hex.js'
 import { FLOCK_DECIMALS, formatAmount } from '../units.js'
 import type { Model, Terms } from './model.js'
 
@@ -89,8 +89,8 @@ export function renderPayload(prompt: string, system: string | null): string {
 /**
  * Prices a request and checks that the requester can pay: an approval of the exact amount when the allowance is too
  * small, then the request itself.
- * @throws STATE_CONFLICT when the model takes no requests, FEE_TOO_HIGH above `maxCost`, FUNDS_INSUFFICIENT,
- *   TX_REVERTED when the meter refuses to price it
+ * @throws STATE_CONFLICT when the model takes no requests, USAGE_INVALID for a schedule or payload that cannot be,
+ *   FEE_TOO_HIGH above `maxCost`, FUNDS_INSUFFICIENT, TX_REVERTED when the meter refuses to price it
  */
 export async function planRequest(
   place: RequestPlace,
@@ -98,9 +98,11 @@ export async function planRequest(
   requester: Address,
   choices: RequestChoices,
 ): Promise<RequestPlan> {
-  requireActive(model)
   const { chain } = place
   const { modelId, consumer } = model
+  requireActive(model)
+  requireAnswerable(model, choices)
+  await requirePayloadFits(chain, consumer, choices.payload)
   const paymentToken = await readContract<Address>(
     chain,
     rewardDistributorArtifact,
@@ -145,16 +147,40 @@ export function requestFromLogs(usageMeter: Address, logs: readonly ChainLog[]):
   }
 }
 
-/** Stops a request and gives its unused escrow back to the requester's balance. */
-export function planCancel(request: OpenedRequest): PlannedCall {
-  return planCall(
-    'cancel the request',
-    modelHostConsumerArtifact,
-    request.consumer,
-    'cancel',
-    [request.subscriptionId],
-    { alsoReverts: REQUEST_REVERTS },
+/** What a request's end gave back, from the logs of its transaction; null when none ended. */
+export function refundFromLogs(usageMeter: Address, logs: readonly ChainLog[]): bigint | null {
+  const own = logs.filter((log) => log.address === usageMeter)
+  const event = parseLogs(usageMeterArtifact, own).find(({ name }) => name === 'RequestClosed')
+  return event === undefined ? null : (event.args['refund'] as bigint)
+}
+
+/** True while answers of a request can still be paid or its escrow taken back. */
+export async function isOpen(chain: Chain, usageMeter: Address, requestId: Hex): Promise<boolean> {
+  const progress = await readContract<{ deliveriesLeft: bigint }>(
+    chain,
+    usageMeterArtifact,
+    usageMeter,
+    'progressOf',
+    [requestId],
   )
+  return progress.deliveriesLeft > 0n
+}
+
+/**
+ * Stops a request and gives its unused escrow back to the requester's balance.
+ * @throws PERMISSION_DENIED when the sender did not make it
+ */
+export function planCancel(request: OpenedRequest, sender: Address): PlannedCall {
+  const { requestId, requester, consumer, subscriptionId } = request
+  if (!sameAddress(requester, sender)) {
+    throw new FlockError('PERMISSION_DENIED', `The request ${requestId} belongs to ${requester}.`, {
+      details: { requestId, requester, sender },
+      hint: `Sign with the key of ${requester}.`,
+    })
+  }
+  return planCall('cancel the request', modelHostConsumerArtifact, consumer, 'cancel', [subscriptionId], {
+    alsoReverts: REQUEST_REVERTS,
+  })
 }
 
 interface RequestOpenedArgs {
@@ -190,6 +216,40 @@ function requireActive(model: Model): void {
     {
       details: { modelId: model.modelId, status: model.status },
       hint: 'Choose another model: flock models list',
+    },
+  )
+}
+
+// What a contract would refuse is refused here first: once an approval is needed, the request itself can only be tried
+// after money was spent on the approval.
+function requireAnswerable(model: Model, { intervals, periodSec, redundancy }: RequestChoices): void {
+  if (intervals > 1 !== periodSec > 0) {
+    throw new FlockError(
+      'USAGE_INVALID',
+      intervals > 1
+        ? `${intervals} intervals need a period between them.`
+        : 'A request for one answer has no period.',
+      { details: { intervals, periodSec }, hint: 'Give --intervals and --period together.' },
+    )
+  }
+  if (redundancy > model.nodes.length) {
+    throw new FlockError(
+      'USAGE_INVALID',
+      `${redundancy} nodes are asked for each interval; the model lists ${model.nodes.length}.`,
+      { details: { redundancy, nodes: model.nodes.length }, hint: `Ask for at most ${model.nodes.length}.` },
+    )
+  }
+}
+
+async function requirePayloadFits(chain: Chain, consumer: Address, payload: string): Promise<void> {
+  const size = BigInt(Buffer.byteLength(payload))
+  const most = await readContract<bigint>(chain, modelHostConsumerArtifact, consumer, 'MAX_PAYLOAD_BYTES')
+  if (size > 0n && size <= most) return
+  throw new FlockError(
+    'USAGE_INVALID',
+    `The prompt is ${size} bytes; 1 to ${most} bytes can be asked on chain.`,
+    {
+      details: { bytes: size, maxBytes: most },
     },
   )
 }

@@ -173,21 +173,22 @@ export async function planStake(
 export async function planSigma(
   place: RewardsPlace,
   operator: Address,
-  change: { readonly sigmaPpm: bigint; readonly nowSec: number },
+  sigmaPpm: bigint,
 ): Promise<PlannedCall[]> {
   const { chain, stakeVault } = place
-  const [stake, [pendingPpm, availableAt]] = await Promise.all([
+  const [stake, [pendingPpm, availableAt], block] = await Promise.all([
     readOperatorStake(place, operator),
     readContract<[bigint, bigint]>(chain, stakeVaultArtifact, stakeVault, 'pendingSigmaOf', [operator]),
+    chain.provider.getBlock('latest'),
   ])
-  const isAnnounced = availableAt !== 0n && pendingPpm === change.sigmaPpm
-  if (isAnnounced && BigInt(change.nowSec) < availableAt) return []
+  const isAnnounced = availableAt !== 0n && pendingPpm === sigmaPpm
+  if (isAnnounced && BigInt(block?.timestamp ?? 0) < availableAt) return []
   if (isAnnounced) {
     return [planCall('apply the announced sigma', stakeVaultArtifact, stakeVault, 'applySigma', [operator])]
   }
-  if (stake.sigmaPpm === change.sigmaPpm && availableAt === 0n) return []
-  const label = `${stake.sigmaPpm === null ? 'set' : 'announce'} sigma ${formatPpm(change.sigmaPpm)}`
-  return [planCall(label, stakeVaultArtifact, stakeVault, 'setSigma', [change.sigmaPpm])]
+  if (stake.sigmaPpm === sigmaPpm && availableAt === 0n) return []
+  const label = `${stake.sigmaPpm === null ? 'set' : 'announce'} sigma ${formatPpm(sigmaPpm)}`
+  return [planCall(label, stakeVaultArtifact, stakeVault, 'setSigma', [sigmaPpm])]
 }
 
 interface RawStake {

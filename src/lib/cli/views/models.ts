@@ -1,14 +1,45 @@
 import type { TableInForce } from '../../models/contributors.js'
-import type { Model, Terms } from '../../models/model.js'
-import type { ListingChange } from '../../models/registration.js'
+import type { Listing, Model, ModelStatus, Terms } from '../../models/model.js'
+import type { ListingChange, RegistrationPlan } from '../../models/registration.js'
 import type { ProbeReport } from '../../router/probe.js'
 import { formatPpm } from '../../units.js'
+import { spentJson, type SpentJson } from './spend.js'
 import { pairLines, tableLines } from './table.js'
 import { flockText, isoTime, printableLine } from './text.js'
 
 /** A registered model, with its name where the project has one for it. */
 export interface NamedModel extends Model {
   readonly name: string | null
+}
+
+/** What became of a model whose status was to be changed. */
+export interface ModelStatusJson extends SpentJson {
+  readonly modelId: string
+  readonly status: ModelStatus
+}
+
+export function modelStatusJson(modelId: string, status: ModelStatus, spent: SpentJson): ModelStatusJson {
+  return { modelId, status, ...spentJson(spent) }
+}
+
+/** What came of registering a model. */
+export interface RegistrationJson extends SpentJson {
+  readonly name: string
+  readonly modelId: string
+  readonly host: string
+  readonly listing: Listing
+  readonly isNew: boolean
+  readonly changes: readonly ListingChange[]
+  readonly probes: readonly ProbeReport[]
+}
+
+export function registrationJson(
+  facts: Pick<RegistrationJson, 'name' | 'host' | 'listing' | 'probes'> & { readonly plan: RegistrationPlan },
+  spent: SpentJson,
+): RegistrationJson {
+  const { plan, ...rest } = facts
+  const { modelId, isNew, changes } = plan
+  return { ...rest, modelId, isNew, changes, ...spentJson(spent) }
 }
 
 /** Gives models the names that a project has for their artifacts. */

@@ -1,5 +1,6 @@
 import type { Answer } from '../../models/answers.js'
 import type { OpenedRequest, RequestPlan } from '../../models/request.js'
+import { spentJson, type SpentJson } from './spend.js'
 import { pairLines } from './table.js'
 import { flockText, isoTime } from './text.js'
 
@@ -11,7 +12,7 @@ export interface RequestJson {
   readonly consumer: string
   readonly requester: string
   /** `planned` in a dry run, `open` while answers are missing, `answered` when all have come. */
-  readonly status: 'planned' | 'open' | 'answered' | 'cancelled'
+  readonly status: 'planned' | 'open' | 'answered'
   /** Text of the first answer. */
   readonly answer: string | null
   readonly answers: readonly Answer[]
@@ -57,8 +58,11 @@ export function requestJson(request: OpenedRequest, answers: readonly Answer[]):
   }
 }
 
+/** What came of making a request. */
+export interface AskedJson extends RequestJson, SpentJson {}
+
 /** The result of a dry run. */
-export function plannedRequestJson(plan: RequestPlan): RequestJson {
+export function plannedJson(plan: RequestPlan, spent: SpentJson): AskedJson {
   const { modelId, consumer, requester, escrow } = plan
   return {
     requestId: null,
@@ -74,7 +78,15 @@ export function plannedRequestJson(plan: RequestPlan): RequestJson {
     escrow,
     refund: 0n,
     deadline: null,
+    ...spentJson(spent),
   }
+}
+
+/** What came of cancelling a request. `refund` went back to the requester's balance. */
+export interface CancelledJson extends SpentJson {
+  readonly requestId: string
+  readonly subscriptionId: number
+  readonly refund: bigint
 }
 
 /** What a request puts in escrow. */

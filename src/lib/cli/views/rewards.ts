@@ -1,10 +1,25 @@
-import type { ClaimItem, ClaimPlan } from '../../rewards/claim.js'
+import type { ClaimItem, ClaimPlan, ClaimedItem } from '../../rewards/claim.js'
 import type { ClaimAmounts } from '../../rewards/split.js'
 import type { RewardsStatus } from '../../rewards/status.js'
 import { FLOCK_DECIMALS, formatAmount, formatPpm } from '../../units.js'
+import { spentJson, type SpentJson } from './spend.js'
 import { sigmaText } from './stake.js'
 import { pairLines, tableLines, type Column } from './table.js'
 import { flockText } from './text.js'
+
+/** What was claimed; in a dry run, and when there was nothing, what could be. */
+export interface ClaimJson extends SpentJson {
+  readonly account: string
+  readonly items: readonly (ClaimItem | ClaimedItem)[]
+  readonly totals: ClaimAmounts
+}
+
+export function claimJson(
+  claim: Pick<ClaimJson, 'account' | 'items' | 'totals'>,
+  spent: SpentJson,
+): ClaimJson {
+  return { ...claim, ...spentJson(spent) }
+}
 
 interface RewardRow extends ClaimAmounts {
   readonly role: string

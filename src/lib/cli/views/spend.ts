@@ -37,6 +37,21 @@ export function callEventText(event: CallEvent): string {
   return `${label}: mined in block ${event.transaction.blockNumber}, ${event.transaction.hash}`
 }
 
+/** What became of planned calls, as every command that sends reports it. */
+export interface SpentJson {
+  /** False when the wanted state was there already, and in a dry run. */
+  readonly changed: boolean
+  readonly dryRun: boolean
+  /** Null when there was nothing to send. */
+  readonly cost: CallsQuote | null
+  readonly transactions: readonly TransactionJson[]
+}
+
+/** The part of an outcome that is reported. */
+export function spentJson({ changed, dryRun, cost, transactions }: SpentJson): SpentJson {
+  return { changed, dryRun, cost, transactions }
+}
+
 /** A mined transaction as it stands in results. */
 export interface TransactionJson {
   readonly label: string

@@ -1,7 +1,17 @@
 import type { StakeStatus } from '../../rewards/stake.js'
 import { formatPpm } from '../../units.js'
+import { spentJson, type SpentJson } from './spend.js'
 import { pairLines, tableLines } from './table.js'
 import { flockText, isoTime } from './text.js'
+
+/** What became of an account's stake that was to be changed. */
+export interface StakedJson extends SpentJson {
+  readonly stake: StakeStatus
+}
+
+export function stakedJson(stake: StakeStatus, spent: SpentJson): StakedJson {
+  return { stake, ...spentJson(spent) }
+}
 
 export function stakeStatusLines(status: StakeStatus, width: number | null): string[] {
   const { pendingSigma } = status
