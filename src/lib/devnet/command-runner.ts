@@ -61,7 +61,8 @@ export function createCommandRunner(options: CommandRunnerOptions): CommandRunne
       })
       process.stderr.resume()
       const line = await firstLine(process.stdout, process.exited)
-      if (line === null) throw new FlockError('INTERNAL', `flock ${args.join(' ')} ended before it was ready.`)
+      if (line === null)
+        throw new FlockError('INTERNAL', `flock ${args.join(' ')} ended before it was ready.`)
       const command = { ready: dataOf(args, line), stop: process.stop }
       running.push(command)
       return command
