@@ -67,6 +67,7 @@ export const ERRORS = {
   BODY_TOO_LARGE: entry('user', 'A request body is larger than allowed.'),
   PROOF_UNSUPPORTED: entry('user', 'The task asks for a proof of a kind that cannot be made.'),
   HOST_USAGE_INVALID: entry('rejected', 'A model host reported usage that cannot be true.'),
+  HOST_ANSWER_INVALID: entry('rejected', 'A model host gave an answer that cannot be delivered on chain.'),
   RECEIPT_INVALID: entry('rejected', 'A usage receipt does not verify.'),
   CONTAINER_FAILED: entry('unavailable', 'A container answered with an error.'),
   ATTESTATION_INVALID: entry('user', 'A contributor attestation is malformed, expired or not for this model.'),

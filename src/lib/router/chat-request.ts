@@ -1,6 +1,9 @@
 import { FlockError } from '../errors.js'
 import type { JsonValue } from '../json.js'
 
+/** Deepest nesting of an option: a JSON schema needs a dozen levels, and writers of JSON recurse. */
+const MAX_DEPTH = 32
+
 const ROLES = ['system', 'developer', 'user', 'assistant'] as const
 
 export interface TextPart {
@@ -44,8 +47,8 @@ const OPTIONS: Readonly<Record<string, (value: unknown) => boolean>> = {
   repetition_penalty: isFiniteNumber,
   seed: Number.isSafeInteger,
   stop: (value) => isText(value) || (Array.isArray(value) && value.length <= 16 && value.every(isText)),
-  logit_bias: isPlainObject,
-  response_format: isPlainObject,
+  logit_bias: isShallowObject,
+  response_format: isShallowObject,
 }
 
 /** Fields that are read here, or that ask for what the service decides. */
@@ -143,6 +146,15 @@ function isText(value: unknown): value is string {
 
 function isFiniteNumber(value: unknown): boolean {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isShallowObject(value: unknown): boolean {
+  return isPlainObject(value) && isAtMostDeep(value, MAX_DEPTH)
+}
+
+function isAtMostDeep(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every((item) => isAtMostDeep(item, depth - 1))
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

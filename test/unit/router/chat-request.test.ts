@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { chatOfPrompt, parseChatBody, renderChatRequest } from '../../../src/lib/router/chat-request.js'
 
+const nested = (depth: number): unknown => (depth === 0 ? 1 : { in: nested(depth - 1) })
 const messages = [{ role: 'user', content: 'hi' }]
 
 describe('a chat body', () => {
@@ -74,6 +75,8 @@ describe('a chat body', () => {
     ['a limit as text', { messages, max_tokens: '5' }, '`max_tokens`'],
     ['a broken limit', { messages, max_tokens: 1.5 }, '`max_tokens`'],
     ['an empty model', { messages, model: '' }, '`model`'],
+    ['an option nested without end', { messages, response_format: nested(40) }, '`response_format`'],
+    ['a bias that is a list', { messages, logit_bias: [1] }, '`logit_bias`'],
     ['a stream that is text', { messages, stream: 'yes' }, '`stream`'],
   ])('is refused for %s', (_what, body, message) => {
     expect(() => parseChatBody(body as Record<string, unknown>)).toThrow(

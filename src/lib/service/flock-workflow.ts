@@ -1,0 +1,208 @@
+import { type SigningKey, keccak256 } from 'ethers/crypto'
+import { FlockError } from '../errors.js'
+import { type Address, type Hex, bytesToHex, hexLength } from '../hex.js'
+import {
+  DESTINATION,
+  type FiveFields,
+  type JsonObject,
+  type ServiceInput,
+  type ServiceOutput,
+  renderPlainHex,
+} from '../infernet/payload.js'
+import { type TaskEnvelope, hashTaskEnvelope } from '../infernet/task-envelope.js'
+import type { Logger } from '../log.js'
+import type { Forward } from '../router/forward.js'
+import type { ChatResult } from '../router/openai.js'
+import { boundUsage } from '../usage/pricing.js'
+import { type UsageReceipt, encodeReceipt, signReceipt, signerAddress } from '../usage/receipt.js'
+import type { ServedModel } from './models.js'
+import { createSharing } from './sharing.js'
+import { type Task, planTask } from './task.js'
+
+export interface FlockWorkflowOptions {
+  /** Chain whose requests are answered, and meter that receipts are signed for. */
+  readonly chainId: number
+  readonly usageMeter: Address
+  readonly models: readonly ServedModel[]
+  /** Key of the models' receipt signer. */
+  readonly signingKey: SigningKey
+  readonly forward: Forward
+  readonly log: Logger
+}
+
+/** The service behind the container: tasks in, answers of model hosts and signed usage receipts out. */
+export interface FlockWorkflow {
+  readonly models: readonly ServedModel[]
+  readonly receiptSigner: Address
+  /**
+   * Answers a task that goes to the chain or to the caller. The same task, given twice at the same time, is computed
+   * once; given again later it may be answered anew, but the usage meter pays an interval and node only once.
+   * @throws TASK_INVALID, TASK_NOT_FOUND, PROOF_UNSUPPORTED, HOST_*, INTERRUPTED
+   */
+  run(input: ServiceInput, signal?: AbortSignal): Promise<ServiceOutput>
+  /** Answers a task as pieces of text, each of whole characters. Throws as `run`. */
+  stream(input: ServiceInput, signal?: AbortSignal): AsyncGenerator<string>
+}
+
+/**
+ * Longest answer that goes on chain. Nodes of the chain refuse transactions above 128 KiB; the delivery adds the
+ * receipt, its signature and, for delegated requests, the subscription: about 2 KiB.
+ */
+export const MAX_ONCHAIN_ANSWER_BYTES = 120_000
+
+/** Tasks under way that a second caller can join. A service has far fewer at once. */
+const MAX_SHARED_TASKS = 4_096
+
+export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
+  const { chainId, usageMeter, models, signingKey, forward, log } = options
+  const sharing = createSharing<FiveFields>(MAX_SHARED_TASKS)
+
+  async function complete({ model, request }: Task, signal: AbortSignal | undefined): Promise<ChatResult> {
+    return forward.complete(request, { hosts: model.hosts, ...(signal === undefined ? {} : { signal }) })
+  }
+
+  async function answerOnChain(
+    task: Task,
+    envelope: TaskEnvelope,
+    signal?: AbortSignal,
+  ): Promise<FiveFields> {
+    const inputHash = hashTaskEnvelope(envelope)
+    return sharing.run(
+      inputHash,
+      async (shared) => {
+        const result = await complete(task, shared)
+        const answer = parseAnswer(result)
+        const receipt = receiptOf(envelope, inputHash, answer, usageOf(result))
+        const signature = signReceipt(receipt, { chainId, usageMeter }, signingKey)
+        log.info('Answered a paid request.', {
+          model: task.model.name,
+          hostId: result.hostId,
+          requestId: receipt.requestId,
+          interval: receipt.interval,
+          node: receipt.node,
+          promptTokens: receipt.promptTokens,
+          completionTokens: receipt.completionTokens,
+        })
+        return {
+          raw_input: '',
+          processed_input: '',
+          raw_output: renderPlainHex(answer),
+          processed_output: renderPlainHex(encodeReceipt(receipt)),
+          proof: renderPlainHex(signature),
+        }
+      },
+      signal,
+    )
+  }
+
+  async function answerOffChain(task: Task, signal?: AbortSignal): Promise<JsonObject> {
+    const { hostId, text, usage } = await complete(task, signal)
+    log.info('Answered a task.', { model: task.model.name, hostId, ...usage })
+    return {
+      output: text,
+      model: task.model.name,
+      usage:
+        usage === null
+          ? null
+          : {
+              prompt_tokens: usage.promptTokens,
+              completion_tokens: usage.completionTokens,
+              total_tokens: usage.promptTokens + usage.completionTokens,
+            },
+    }
+  }
+
+  async function* streamTask({ model, request }: Task, signal?: AbortSignal): AsyncGenerator<string> {
+    const target = { hosts: model.hosts, ...(signal === undefined ? {} : { signal }) }
+    for await (const event of forward.stream(request, target)) {
+      if (event.type === 'text') yield event.text
+      else log.info('Streamed a task.', { model: model.name, hostId: event.hostId, ...event.usage })
+    }
+  }
+
+  return {
+    models,
+    receiptSigner: signerAddress(signingKey),
+    async run(input, signal) {
+      const task = planTask(input, { chainId, models })
+      return input.destination === DESTINATION.onChain && task.envelope !== null
+        ? answerOnChain(task, task.envelope, signal)
+        : answerOffChain(task, signal)
+    },
+    async *stream(input, signal) {
+      yield* wholeCharacters(streamTask(planTask(input, { chainId, models }), signal))
+    },
+  }
+}
+
+/** The answer's bytes. An empty answer is refused: nothing was said, so nothing may be charged. */
+function parseAnswer({ text, hostId, finishReason }: ChatResult): Hex {
+  const answer = bytesToHex(Buffer.from(text, 'utf8'))
+  const size = hexLength(answer)
+  if (size > 0 && size <= MAX_ONCHAIN_ANSWER_BYTES) return answer
+  const details = { hostId, finishReason, bytes: size }
+  if (size === 0) {
+    throw new FlockError('HOST_ANSWER_INVALID', `Host ${hostId} completed the request without any text.`, {
+      details,
+      hint: 'A model that thinks first needs a higher maxCompletionTokens.',
+    })
+  }
+  throw new FlockError(
+    'HOST_ANSWER_INVALID',
+    `The answer of host ${hostId} has ${size} bytes, more than the ${MAX_ONCHAIN_ANSWER_BYTES} of a transaction.`,
+    { details, hint: 'Lower maxCompletionTokens of the model.' },
+  )
+}
+
+/** What is charged is what the host counted; a count that is missing or cannot be true is never replaced. */
+function usageOf({ usage, usageFault, hostId }: ChatResult): NonNullable<ChatResult['usage']> {
+  if (usage !== null) return usage
+  throw new FlockError(
+    'HOST_USAGE_INVALID',
+    `The usage of host ${hostId} cannot be charged: ${usageFault}.`,
+    {
+      details: { hostId },
+      hint: 'The host has to report prompt_tokens and completion_tokens with every completion.',
+    },
+  )
+}
+
+function receiptOf(
+  envelope: TaskEnvelope,
+  inputHash: Hex,
+  answer: Hex,
+  usage: NonNullable<ChatResult['usage']>,
+): UsageReceipt {
+  const { requestId, modelId, requester, node, interval } = envelope
+  const charged = boundUsage(
+    { promptTokens: BigInt(usage.promptTokens), completionTokens: BigInt(usage.completionTokens) },
+    {
+      maxPromptTokens: envelope.maxPromptTokens,
+      maxCompletionTokens: envelope.maxCompletionTokens,
+      payloadBytes: BigInt(hexLength(envelope.payload)),
+      outputBytes: BigInt(hexLength(answer)),
+    },
+  )
+  return {
+    requestId,
+    modelId,
+    requester,
+    node,
+    interval,
+    inputHash,
+    outputHash: keccak256(answer) as Hex,
+    ...charged,
+  }
+}
+
+/** Joins what a host cut inside a character, so that each piece is valid UTF-8 by itself. */
+async function* wholeCharacters(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let half = ''
+  for await (const piece of pieces) {
+    const text = half + piece
+    half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : ''
+    const whole = half === '' ? text : text.slice(0, -1)
+    if (whole !== '') yield whole
+  }
+  if (half !== '') yield half
+}

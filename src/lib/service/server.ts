@@ -1,0 +1,213 @@
+/** Opens a port, answers on it, and goes down without losing a request. */
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { FlockError, toFlockError } from '../errors.js'
+import type { Logger } from '../log.js'
+import type { FlockWorkflow } from './flock-workflow.js'
+import { httpError, renderHttpError } from './http-errors.js'
+import { sendJson } from './http.js'
+import { type Exchange, handleRequest } from './routes.js'
+
+/** How long clients and the way down may take, in milliseconds. */
+export interface ServerTimeouts {
+  /** From the first byte of a request to its last. */
+  readonly requestMs: number
+  /** How long a client may take nothing of its answer. */
+  readonly stallMs: number
+  /** How long tasks under way may go on once the service goes down. */
+  readonly drainMs: number
+}
+
+export interface ServiceServerOptions {
+  readonly workflow: FlockWorkflow
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  readonly maxBodyBytes: number
+  /** Shown by `/service-resources`. */
+  readonly version: string
+  readonly log: Logger
+  /** Begins the way down when it aborts. */
+  readonly signal?: AbortSignal
+  readonly timeouts?: Partial<ServerTimeouts>
+}
+
+export interface ServiceServer {
+  readonly url: string
+  readonly port: number
+  /** Settles when the server is down, whoever asked for it. */
+  readonly closed: Promise<void>
+  /** Takes no new tasks, waits for those under way, gives up on them after the drain time. */
+  close(): Promise<void>
+}
+
+/** A node waits 180 s for a container, so no task under way is worth waiting longer for. */
+const DEFAULT_TIMEOUTS: ServerTimeouts = { requestMs: 30_000, stallMs: 30_000, drainMs: 180_000 }
+
+/** Time for the answers which say that a task was given up. */
+const LAST_WORDS_MS = 500
+
+/** Time for requests that were sent before the service went down to arrive and be refused. */
+const SETTLE_MS = 1_000
+
+/** Longer than clients keep idle connections themselves, so that they rather than we close them. */
+const KEEP_ALIVE_MS = 65_000
+
+/**
+ * Opens the service.
+ * @throws PORT_IN_USE, USAGE_INVALID when the address cannot be used
+ */
+export async function createServiceServer(options: ServiceServerOptions): Promise<ServiceServer> {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+  const underWay = new Map<ServerResponse, AbortController>()
+  const sockets = new Set<Socket>()
+  let isDraining = false
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const abort = new AbortController()
+    underWay.set(response, abort)
+    response.once('close', () => {
+      underWay.delete(response)
+      abort.abort()
+      // Its answer may still be on the way to the client.
+      if (isDraining) request.socket.destroySoon()
+    })
+    const exchange: Exchange = { request, response, signal: abort.signal }
+    try {
+      await handleRequest(exchange, {
+        workflow: options.workflow,
+        version: options.version,
+        maxBodyBytes: options.maxBodyBytes,
+        stallMs: timeouts.stallMs,
+        isDraining: () => isDraining,
+      })
+    } catch (error) {
+      refuse(exchange, error, options.log)
+    }
+    closeWhenStalled(response, timeouts.stallMs)
+  }
+
+  const server = createServer(
+    {
+      requestTimeout: timeouts.requestMs,
+      headersTimeout: timeouts.requestMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: Math.min(timeouts.requestMs, 2_000),
+    },
+    (request, response) => {
+      if (isDraining) response.setHeader('connection', 'close')
+      void answer(request, response)
+    },
+  )
+  server.on('clientError', refuseConnection)
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  await listen(server, options)
+
+  const closed = new Promise<void>((resolve) => server.once('close', resolve))
+  function close(): Promise<void> {
+    if (isDraining) return closed
+    isDraining = true
+    options.log.info('The service goes down.', { tasksUnderWay: underWay.size })
+    const patience = setTimeout(() => {
+      options.log.warn('Tasks under way are given up.', { tasks: underWay.size })
+      for (const abort of underWay.values()) abort.abort()
+      lastWords = setTimeout(() => server.closeAllConnections(), LAST_WORDS_MS)
+    }, timeouts.drainMs)
+    // Node.js closes connections that are idle, not those that never said a word.
+    const settle = setTimeout(() => closeSilent(sockets, [...underWay.keys()]), SETTLE_MS)
+    let lastWords: NodeJS.Timeout | undefined
+    server.once('close', () => {
+      clearTimeout(patience)
+      clearTimeout(settle)
+      clearTimeout(lastWords)
+    })
+    for (const response of underWay.keys()) {
+      if (!response.headersSent) response.setHeader('connection', 'close')
+    }
+    server.close()
+    return closed
+  }
+  if (options.signal?.aborted === true) void close()
+  options.signal?.addEventListener('abort', () => void close(), { once: true })
+
+  const { port } = server.address() as AddressInfo
+  return { url: `http://${urlHost(options.host)}:${port}`, port, closed, close }
+}
+
+function refuse({ response, signal }: Exchange, error: unknown, log: Logger): void {
+  const { code, kind, message } = toFlockError(error)
+  const { status, body } = renderHttpError(error)
+  if (response.headersSent) {
+    log.warn('An answer broke off.', { code, reason: message })
+    response.destroy()
+    return
+  }
+  if (signal.aborted && response.destroyed) return
+  log[kind === 'user' ? 'info' : kind === 'bug' ? 'error' : 'warn']('A task was refused.', {
+    code,
+    status,
+    reason: message,
+  })
+  sendJson(response, status, body, status === 503 ? { 'retry-after': '1' } : {})
+}
+
+/** What is no HTTP at all, too slow or too long in its headers. */
+function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
+  const status =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const reason = STATUS_CODES[status] ?? ''
+  const body = JSON.stringify(httpError(status, 'HTTP_INVALID', `${reason}.`).body)
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+function closeSilent(sockets: ReadonlySet<Socket>, underWay: readonly ServerResponse[]): void {
+  const inUse = new Set(underWay.map(({ socket }) => socket))
+  for (const socket of sockets) if (!inUse.has(socket)) socket.destroy()
+}
+
+function closeWhenStalled(response: ServerResponse, stallMs: number): void {
+  if (response.writableFinished || response.destroyed) return
+  const timer = setTimeout(() => response.destroy(), stallMs)
+  response.once('close', () => clearTimeout(timer))
+}
+
+async function listen(server: Server, { host, port }: ServiceServerOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  server.removeAllListeners('error')
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): FlockError {
+  const details = { host, port }
+  return error.code === 'EADDRINUSE'
+    ? new FlockError('PORT_IN_USE', `Port ${port} of ${host} is taken.`, {
+        cause: error,
+        details,
+        hint: 'Choose another with service.port or --port; 0 takes any free one.',
+      })
+    : new FlockError(
+        'USAGE_INVALID',
+        `Nothing can listen on ${host}, port ${port} (${error.code ?? 'unknown'}).`,
+        {
+          cause: error,
+          details,
+        },
+      )
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
