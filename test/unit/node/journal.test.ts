@@ -149,7 +149,7 @@ describe('openJournal', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600)
   })
 
-  it.each([
+  it.each<[string, Partial<JournalOwner>]>([
     ['the chain was started anew', { genesisHash: `0x${'cd'.repeat(32)}` }],
     ['it belongs to another chainId', { chainId: 1 }],
     ['it belongs to another node', { node: OWNER.coordinator }],
