@@ -1,9 +1,10 @@
 /** The whole line, told by running flock's own commands: from an empty folder to claimed rewards. */
-import { createServer } from 'node:net'
 import { FlockError } from '../errors.js'
 import { FLOCK_DECIMALS, formatAmount } from '../units.js'
 import type { DevnetAccount, DevnetRole } from './accounts.js'
 import type { CommandRunner } from './command-runner.js'
+import { freePorts } from './free-ports.js'
+import { amountAt, listAt, textAt } from './json-path.js'
 
 /** What the story tells while it happens. */
 export type StoryEvent =
@@ -53,6 +54,13 @@ export interface StoryClaim {
   readonly txHash: string
 }
 
+/** What stands once everything runs. */
+export interface Line {
+  readonly rpcUrl: string
+  readonly consumer: string
+  readonly modelId: string
+}
+
 export interface StoryOptions {
   readonly runner: CommandRunner
   readonly accounts: readonly DevnetAccount[]
@@ -63,32 +71,25 @@ export interface StoryOptions {
 const MODEL = 'flock-demo'
 const PROMPT = 'Which way do the geese fly when winter comes?'
 
-/** Tells the story and returns what it came to. Stopping what it started is the caller's: `runner.close()`. */
-export async function* tellStory(options: StoryOptions): AsyncGenerator<StoryEvent, StoryResult> {
+/** Everything up to the first request: project, chain, contracts, model, contributors, stake, service and node. */
+export async function* buildLine(options: StoryOptions): AsyncGenerator<StoryEvent, Line> {
   const { runner } = options
   const account = (role: DevnetRole, nth = 0) => accountOf(options.accounts, role, nth)
   const [chainPort, hostPort, servicePort, nodePort] = await freePorts(4)
   const rpcUrl = `http://127.0.0.1:${chainPort}`
   const onChain = { FLOCK_RPC_URL: rpcUrl }
-  const as = (role: DevnetRole, nth = 0) => ({ ...onChain, FLOCK_PRIVATE_KEY: account(role, nth).privateKey })
+  const as = keysOn(options.accounts, rpcUrl)
+
+  const contributor = (flag: string, role: DevnetRole, weights: readonly number[]) =>
+    weights.flatMap((weight, nth) => [flag, `${account(role, nth).address}=${weight}`])
 
   const init = [
     ...['init', '.', '--name', 'quickstart', '--network', 'local', '--model-name', MODEL],
     ...['--hg-repo-id', 'flock-io/demo', '--revision', 'main', '--base-model', 'flock-demo-ngram'],
     ...['--price-request', '0.05', '--price-prompt', '120', '--price-completion', '480'],
     ...['--training-ppm', '300000', '--validator-ppm', '200000', '--max-completion-tokens', '64'],
-    ...[
-      '--training',
-      `${account('training-node', 0).address}=7`,
-      '--training',
-      `${account('training-node', 1).address}=2`,
-    ],
-    ...[
-      '--validator',
-      `${account('validator', 0).address}=3`,
-      '--validator',
-      `${account('validator', 1).address}=1`,
-    ],
+    ...contributor('--training', 'training-node', [7, 2]),
+    ...contributor('--validator', 'validator', [3, 1]),
     ...['--node', account('infernet-node').address, '--receipt-signer', account('receipt-signer').address],
     ...['--host-url', `http://127.0.0.1:${hostPort}/v1`, '--host-model', MODEL],
   ]
@@ -134,6 +135,16 @@ export async function* tellStory(options: StoryOptions): AsyncGenerator<StoryEve
     FLOCK_NODE_KEY: account('infernet-node').privateKey,
   })
 
+  return { rpcUrl, consumer, modelId }
+}
+
+/** Tells the story and returns what it came to. Stopping what it started is the caller's: `runner.close()`. */
+export async function* tellStory(options: StoryOptions): AsyncGenerator<StoryEvent, StoryResult> {
+  const { runner } = options
+  const line = yield* buildLine(options)
+  const onChain = { FLOCK_RPC_URL: line.rpcUrl }
+  const as = keysOn(options.accounts, line.rpcUrl)
+
   const ask = ['request', MODEL, '--prompt', PROMPT]
   yield step('Ask the model, as a user would', ask, ['FLOCK_PRIVATE_KEY'])
   const asked = await runner.run(ask, as('requester'))
@@ -172,20 +183,29 @@ export async function* tellStory(options: StoryOptions): AsyncGenerator<StoryEve
 
   const { claims, claimed, carried } = yield* claim(options, as, fee.total)
   return {
-    ...{
-      folder: options.folder,
-      rpcUrl,
-      consumer,
-      modelId,
-      requestId,
-      prompt: PROMPT,
-      answer: textAt(asked, 'answer'),
-    },
-    ...{ usage, deliveryTx, fee, claims, claimed, carried },
+    ...line,
+    folder: options.folder,
+    requestId,
+    prompt: PROMPT,
+    answer: textAt(asked, 'answer'),
+    usage,
+    deliveryTx,
+    fee,
+    claims,
+    claimed,
+    carried,
   }
 }
 
 type KeyOf = (role: DevnetRole, nth?: number) => Record<string, string>
+
+/** The environment of a command that an account of the devnet runs. */
+function keysOn(accounts: readonly DevnetAccount[], rpcUrl: string): KeyOf {
+  return (role, nth = 0) => ({
+    FLOCK_RPC_URL: rpcUrl,
+    FLOCK_PRIVATE_KEY: accountOf(accounts, role, nth).privateKey,
+  })
+}
 
 /** Training node 1 takes delegations and keeps 40 % of what they earn; one delegator trusts it. */
 async function* stakes({ runner, accounts }: StoryOptions, as: KeyOf): AsyncGenerator<StoryEvent, void> {
@@ -281,44 +301,4 @@ function accountOf(accounts: readonly DevnetAccount[], role: DevnetRole, nth: nu
   const account = accounts.filter((item) => item.role === role)[nth]
   if (account === undefined) throw new FlockError('INTERNAL', `The devnet has no ${role} number ${nth}.`)
   return account
-}
-
-/** The value at a dotted path, for instance `answers.0.txHash`. */
-function valueAt(data: unknown, path: string): unknown {
-  let value = data
-  for (const name of path.split('.')) value = (value as Record<string, unknown> | null | undefined)?.[name]
-  return value
-}
-
-function textAt(data: unknown, path: string): string {
-  const value = valueAt(data, path)
-  if (typeof value === 'string') return value
-  throw new FlockError('INTERNAL', `The command's JSON has no text at ${path}.`)
-}
-
-function amountAt(data: unknown, path: string): bigint {
-  return BigInt(textAt(data, path))
-}
-
-function listAt(data: unknown, path: string): unknown[] {
-  const value = valueAt(data, path)
-  if (Array.isArray(value)) return value as unknown[]
-  throw new FlockError('INTERNAL', `The command's JSON has no list at ${path}.`)
-}
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(0, '127.0.0.1', resolve)
-      })
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
