@@ -69,6 +69,7 @@ export abstract class FlockCommand<T extends object> extends Command {
   #watch: SignalWatch | undefined
   #prompter: Prompter | undefined
   #streamed = false
+  #announced = false
 
   abstract override run(): Promise<T>
 
@@ -94,6 +95,13 @@ export abstract class FlockCommand<T extends object> extends Command {
   /** Writes the result for people to stdout; silent under `--json`. */
   protected show(lines: readonly string[]): void {
     if (!this.mode.json) writeLines(process.stdout, lines)
+  }
+
+  /** Writes the result now, for commands that go on running once they have it; nothing is written at their end. */
+  protected announce(data: T, lines: readonly string[]): void {
+    this.show(lines)
+    this.#writeSuccess(data)
+    this.#announced = true
   }
 
   /** Writes one event of a stream to stdout: the lines for people, one JSON line under `--json`. */
@@ -214,7 +222,7 @@ export abstract class FlockCommand<T extends object> extends Command {
       await this.init()
       this.palette = await createPalette(process.stderr, { env: process.env, noColor: this.mode.noColor })
       const data = await this.run()
-      this.#writeSuccess(data)
+      if (!this.#announced) this.#writeSuccess(data)
       return data as unknown as R
     } catch (error) {
       this.#fail(error)
@@ -248,7 +256,8 @@ export abstract class FlockCommand<T extends object> extends Command {
     }
     const status = reportFailure(error, {
       command: this.id ?? '',
-      json: this.mode.json,
+      // Only one document goes to stdout; what fails after it is told on stderr.
+      json: this.mode.json && !this.#announced,
       debug: this.mode.debug,
       stdout: process.stdout,
       stderr: process.stderr,

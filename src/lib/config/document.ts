@@ -9,11 +9,11 @@ import { checkRules } from './rules.js'
 import { validateConfig } from './schema.js'
 import type { FlockConfig } from './schema.js'
 
-/** A value that stands over one of the file, for instance from the environment. */
+/** A value that stands over one of the file, for instance from the environment or a flag. */
 export interface Override {
   readonly path: readonly PathSegment[]
   readonly value: unknown
-  /** Named in faults: the environment variable. */
+  /** Named in faults: the environment variable or flag. */
   readonly source: string
 }
 
@@ -21,14 +21,39 @@ export interface ParseOptions {
   /** Named in errors. */
   readonly file?: string
   readonly overrides?: readonly Override[]
+  /** Fills in what is missing before the project is checked; sees values that nobody has checked. */
+  readonly complete?: (value: unknown) => unknown
 }
 
 /**
- * Reads a project from YAML text: parse, overrides, defaults, rules.
+ * Reads a project from YAML text: parse, overrides, completion, defaults, rules.
  * @throws CONFIG_UNREADABLE when it is not YAML, CONFIG_INVALID with every fault in `details.faults`
  */
 export function parseConfig(text: string, options: ParseOptions = {}): FlockConfig {
-  const { file = 'flock.yaml', overrides = [] } = options
+  const { file = 'flock.yaml', overrides = [], complete = (value: unknown) => value } = options
+  const source = readYaml(text, file)
+  const { config, faults } = validateConfig(complete(withOverrides(source.value, overrides)))
+  const all = config === null ? faults : checkRules(config)
+  if (config === null || all.length > 0)
+    throw invalidError(
+      file,
+      all.map((fault) => place(fault, source, overrides)),
+    )
+  return config
+}
+
+/** A project as it is written, with overrides and nothing checked, for those who complete it. @throws CONFIG_UNREADABLE */
+export function readDraft(text: string, { file = 'flock.yaml', overrides = [] }: ParseOptions = {}): unknown {
+  return withOverrides(readYaml(text, file).value, overrides)
+}
+
+interface YamlSource {
+  readonly value: unknown
+  readonly document: Document.Parsed
+  readonly lines: LineCounter
+}
+
+function readYaml(text: string, file: string): YamlSource {
   const lines = new LineCounter()
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -36,17 +61,19 @@ export function parseConfig(text: string, options: ParseOptions = {}): FlockConf
     customTags: withoutHexNumbers,
   })
   if (document.errors.length > 0) throw notYamlError(file, document.errors, lines)
-  const written: unknown = document.toJS() ?? {}
-  const value = overrides.filter((item) => isMeant(item, written)).reduce(applyOverride, written)
-  const { config, faults } = validateConfig(value)
-  const all = config === null ? faults : checkRules(config)
-  if (all.length > 0)
-    throw invalidError(
-      file,
-      all.map((fault) => place(fault, document, lines, overrides)),
-    )
-  if (config === null) throw new FlockError('CONFIG_INVALID', `${file} is not valid.`)
-  return config
+  try {
+    return { value: document.toJS() ?? {}, document, lines }
+  } catch (error) {
+    // Aliases that unfold into more than a project can hold.
+    throw new FlockError('CONFIG_UNREADABLE', `${file} cannot be unfolded.`, {
+      cause: error,
+      details: { file },
+    })
+  }
+}
+
+function withOverrides(written: unknown, overrides: readonly Override[]): unknown {
+  return overrides.filter((item) => isMeant(item, written)).reduce(applyOverride, written)
 }
 
 /** YAML reads 0x... as a number; here it is an address. */
@@ -82,25 +109,23 @@ function isMeant({ path }: Override, written: unknown): boolean {
   return networks !== null && typeof networks === 'object' && name in networks
 }
 
-function applyOverride(value: unknown, { path, value: given }: Override): unknown {
+function applyOverride(value: unknown, { path, value: given }: Pick<Override, 'path' | 'value'>): unknown {
   const [head, ...rest] = path
   if (head === undefined) return given
-  const base = value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {}
-  return {
-    ...base,
-    [head]: applyOverride((base as Record<string, unknown>)[head], { path: rest, value: given, source: '' }),
+  const below = (inner: unknown) => applyOverride(inner, { path: rest, value: given })
+  if (typeof head === 'number') {
+    const list: unknown[] = Array.isArray(value) ? [...(value as unknown[])] : []
+    list[head] = below(list[head])
+    return list
   }
+  const base = value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {}
+  return { ...base, [head]: below((base as Record<string, unknown>)[head]) }
 }
 
 /** Adds line and column, or names the variable that the value came from. */
-function place(
-  fault: Fault,
-  document: Document.Parsed,
-  lines: LineCounter,
-  overrides: readonly Override[],
-): Fault {
+function place(fault: Fault, { document, lines }: YamlSource, overrides: readonly Override[]): Fault {
   const segments = parsePath(fault.path)
-  const override = overrides.find(({ path }) => path.join('.') === segments.join('.'))
+  const override = overrides.find(({ path }) => path.every((segment, index) => segment === segments[index]))
   if (override) return { path: `${override.source} (${fault.path})`, message: fault.message }
   const offset = offsetOf(document.contents, segments)
   if (offset === null) return fault
@@ -146,8 +171,7 @@ export function renderConfig(config: FlockConfig): string {
     node,
   })
   document.commentBefore =
-    ' A FLock model host. Secrets never stand here: keys come from the environment or a keystore.\n' +
-    ' Check it with: flock config validate'
+    ' A FLock model host. Secrets never stand here: keys come from the environment or a keystore.'
   for (const [key, comment] of Object.entries(COMMENTS)) describe(document, key, comment)
   return document.toString({ lineWidth: 0, defaultStringType: 'PLAIN', defaultKeyType: 'PLAIN' })
 }

@@ -57,15 +57,25 @@ const networkEntry = v.strictObject({
 
 const price = v.strictObject({ request: amount, promptPerMillion: amount, completionPerMillion: amount })
 
+const LIMIT_DEFAULTS = { maxPromptTokens: 4096, maxCompletionTokens: 1024 }
+const SPLIT_DEFAULTS = { trainingPpm: 300_000, validatorPpm: 100_000 }
+
 const limits = v.optional(
-  v.strictObject({ maxPromptTokens: integer(1, UINT32_MAX), maxCompletionTokens: integer(1, UINT32_MAX) }),
-  { maxPromptTokens: 4096, maxCompletionTokens: 1024 },
+  v.strictObject({
+    maxPromptTokens: v.optional(integer(1, UINT32_MAX), LIMIT_DEFAULTS.maxPromptTokens),
+    maxCompletionTokens: v.optional(integer(1, UINT32_MAX), LIMIT_DEFAULTS.maxCompletionTokens),
+  }),
+  LIMIT_DEFAULTS,
 )
 
-const split = v.optional(v.strictObject({ trainingPpm: integer(0, PPM), validatorPpm: integer(0, PPM) }), {
-  trainingPpm: 300_000,
-  validatorPpm: 100_000,
-})
+/** What the fee leaves to training nodes and validators; the rest is the host's. */
+const split = v.optional(
+  v.strictObject({
+    trainingPpm: v.optional(integer(0, PPM), SPLIT_DEFAULTS.trainingPpm),
+    validatorPpm: v.optional(integer(0, PPM), SPLIT_DEFAULTS.validatorPpm),
+  }),
+  SPLIT_DEFAULTS,
+)
 
 const contributor = v.strictObject({ account: address, weight: integer(1, UINT32_MAX) })
 
