@@ -46,7 +46,7 @@ export default class RewardsClaimCommand extends SpendCommand<ClaimJson> {
       )
       const totals = spent.changed ? addAmounts(claimed.map(({ amounts }) => amounts)) : plan.totals
       if (spent.changed) this.show(claimLines(claimed, totals, this.width))
-      return claimJson({ account, items: spent.changed ? claimed : plan.items, totals }, spent)
+      return claimJson({ account, claimable: plan.items, claimed, totals }, spent)
     } finally {
       deployment.close()
     }

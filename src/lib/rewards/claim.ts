@@ -84,21 +84,21 @@ export function claimedFromLogs(rewardDistributor: Address, logs: readonly Chain
   const own = logs.filter((log) => log.address === rewardDistributor)
   return parseLogs(rewardDistributorArtifact, own).flatMap(({ name, args, log }) => {
     const event = args as unknown as ClaimEventArgs
-    const paid = { to: event.to, txHash: log.transactionHash }
-    const amounts = {
-      gross: event.amount + (event.claimFee ?? 0n),
-      fee: event.claimFee ?? 0n,
-      net: event.amount,
+    const claimed = (role: ClaimRole, account: Address, source: Hex | null): ClaimedItem[] => {
+      const { to, amount: net, claimFee: fee = 0n } = event
+      return [
+        { ...item(role, account, source, { gross: net + fee, fee, net }), to, txHash: log.transactionHash },
+      ]
     }
     switch (name) {
       case 'HostClaimed':
-        return [{ ...item('host', event.host, event.modelId, amounts), ...paid }]
+        return claimed('host', event.host, event.modelId)
       case 'OperatorClaimed':
-        return [{ ...item('operator', event.operator, null, amounts), ...paid }]
+        return claimed('operator', event.operator, null)
       case 'DelegatorClaimed':
-        return [{ ...item('delegator', event.delegator, event.operator, amounts), ...paid }]
+        return claimed('delegator', event.delegator, event.operator)
       case 'BalanceWithdrawn':
-        return [{ ...item('balance', event.account, null, amounts), ...paid }]
+        return claimed('balance', event.account, null)
       default:
         return []
     }

@@ -7,15 +7,19 @@ import { sigmaText } from './stake.js'
 import { pairLines, tableLines, type Column } from './table.js'
 import { flockText } from './text.js'
 
-/** What was claimed; in a dry run, and when there was nothing, what could be. */
+/** What came of claiming. */
 export interface ClaimJson extends SpentJson {
   readonly account: string
-  readonly items: readonly (ClaimItem | ClaimedItem)[]
+  /** What could be claimed when the command looked. */
+  readonly claimable: readonly ClaimItem[]
+  /** What was paid, as the contract says. */
+  readonly claimed: readonly ClaimedItem[]
+  /** Sum of what was paid; in a dry run, of what could be. */
   readonly totals: ClaimAmounts
 }
 
 export function claimJson(
-  claim: Pick<ClaimJson, 'account' | 'items' | 'totals'>,
+  claim: Pick<ClaimJson, 'account' | 'claimable' | 'claimed' | 'totals'>,
   spent: SpentJson,
 ): ClaimJson {
   return { ...claim, ...spentJson(spent) }
