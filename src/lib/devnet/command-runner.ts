@@ -55,15 +55,15 @@ export function createCommandRunner(options: CommandRunnerOptions): CommandRunne
 
     async start(args, env = {}) {
       options.signal.throwIfAborted()
-      const process = startSupervised(node, [entry, ...args, '--json'], {
+      const started = startSupervised(node, [entry, ...args, '--json'], {
         cwd: options.cwd,
         env: { ...base, ...env },
       })
-      process.stderr.resume()
-      const line = await firstLine(process.stdout, process.exited)
+      started.stderr.resume()
+      const line = await firstLine(started.stdout, started.exited)
       if (line === null)
         throw new FlockError('INTERNAL', `flock ${args.join(' ')} ended before it was ready.`)
-      const command = { ready: dataOf(args, line), stop: process.stop }
+      const command = { ready: dataOf(args, line), stop: started.stop }
       running.push(command)
       return command
     },
