@@ -1,12 +1,13 @@
 /** Opens a port, answers on it, and goes down without losing a request. */
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { FlockError, toFlockError } from '../errors.js'
+import { toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { FlockWorkflow } from './flock-workflow.js'
 import { httpError, renderHttpError } from './http-errors.js'
 import { sendJson } from './http.js'
+import { listen } from './listen.js'
 import { type Exchange, handleRequest } from './routes.js'
 
 /** How long clients and the way down may take, in milliseconds. */
@@ -105,7 +106,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await listen(server, options)
+  const url = await listen(server, options)
 
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
   function close(): Promise<void> {
@@ -135,7 +136,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
   options.signal?.addEventListener('abort', () => void close(), { once: true })
 
   const { port } = server.address() as AddressInfo
-  return { url: `http://${urlHost(options.host)}:${port}`, port, closed, close }
+  return { url, port, closed, close }
 }
 
 function refuse({ response, signal }: Exchange, error: unknown, log: Logger): void {
@@ -180,34 +181,4 @@ function closeWhenStalled(response: ServerResponse, stallMs: number): void {
   if (response.writableFinished || response.destroyed) return
   const timer = setTimeout(() => response.destroy(), stallMs)
   response.once('close', () => clearTimeout(timer))
-}
-
-async function listen(server: Server, { host, port }: ServiceServerOptions): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
-    server.listen(port, host, resolve)
-  })
-  server.removeAllListeners('error')
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): FlockError {
-  const details = { host, port }
-  return error.code === 'EADDRINUSE'
-    ? new FlockError('PORT_IN_USE', `Port ${port} of ${host} is taken.`, {
-        cause: error,
-        details,
-        hint: 'Choose another with service.port or --port; 0 takes any free one.',
-      })
-    : new FlockError(
-        'USAGE_INVALID',
-        `Nothing can listen on ${host}, port ${port} (${error.code ?? 'unknown'}).`,
-        {
-          cause: error,
-          details,
-        },
-      )
-}
-
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }
