@@ -59,17 +59,21 @@ export function privateKeyOf(index: number): Hex {
   return account.privateKey
 }
 
+/** Compiled once for all worlds of a test file. */
+let consumerArtifact: ContractArtifact | undefined
+
 export async function createNodeWorld(options: Partial<ChainProcessOptions> = {}): Promise<NodeWorld> {
   const test = await startAnvil(options)
   const { chain } = test
-  const consumerArtifact = compileContract('contracts/test/mocks/node/NodeTestConsumer.sol')
-  const interfaces = [consumerArtifact, eip712CoordinatorArtifact]
+  consumerArtifact ??= compileContract('contracts/test/mocks/node/NodeTestConsumer.sol')
+  const artifact = consumerArtifact
+  const interfaces = [artifact, eip712CoordinatorArtifact]
   const deployer = createSigner(privateKeyOf(DEPLOYER), chain)
   const requester = createSigner(privateKeyOf(REQUESTER), chain)
   const transact = (signer: ChainSigner, request: TransactionRequest) =>
     sendTransaction(chain, signer, request, { ...WAIT, revertInterfaces: interfaces })
-  const deploy = async (artifact: ContractArtifact, args: readonly unknown[]): Promise<Address> => {
-    const mined = await transact(deployer, { to: null, data: encodeDeploy(artifact, args) })
+  const deploy = async (contract: ContractArtifact, args: readonly unknown[]): Promise<Address> => {
+    const mined = await transact(deployer, { to: null, data: encodeDeploy(contract, args) })
     return mined.contractAddress as Address
   }
 
@@ -80,10 +84,10 @@ export async function createNodeWorld(options: Partial<ChainProcessOptions> = {}
   await deploy(readerArtifact, [registry])
   await deploy(feeArtifact, [deployer.address, 0])
   await deploy(walletFactoryArtifact, [registry])
-  const consumer = await deploy(consumerArtifact, [registry])
+  const consumer = await deploy(artifact, [registry])
 
   const call = (fn: string, args: readonly unknown[]) =>
-    transact(requester, { to: consumer, data: encodeCall(consumerArtifact, fn, args) })
+    transact(requester, { to: consumer, data: encodeCall(artifact, fn, args) })
   const send = (method: string, params: readonly unknown[] = []) => anvilRequest(chain, method, params)
   const mine = async () => {
     await send('evm_mine')
@@ -100,11 +104,11 @@ export async function createNodeWorld(options: Partial<ChainProcessOptions> = {}
       return Number(created?.args.id)
     },
     answers: async () => {
-      const count = await readContract<bigint>(chain, consumerArtifact, consumer, 'answerCount')
+      const count = await readContract<bigint>(chain, artifact, consumer, 'answerCount')
       const positions = Array.from({ length: Number(count) }, (_, position) => position)
       return Promise.all(
         positions.map((position) =>
-          readContract<ConsumerAnswer>(chain, consumerArtifact, consumer, 'answerAt', [position]),
+          readContract<ConsumerAnswer>(chain, artifact, consumer, 'answerAt', [position]),
         ),
       )
     },

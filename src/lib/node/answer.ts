@@ -36,6 +36,7 @@ export type IntervalOutcome =
       readonly answer: JournaledAnswer
       readonly txHash: Hex
       readonly blockNumber: number
+      readonly blockHash: Hex
       readonly gasUsed: bigint
     }
   | { readonly kind: 'closed'; readonly reason: CloseReason; readonly message: string }
@@ -116,14 +117,8 @@ export function createAnswerer(options: AnswererOptions): Answerer {
         signal: task.signal,
       })
       if (result.kind === 'closed') return result
-      const { signed, blockNumber, gasUsed } = result
-      return {
-        kind: 'delivered',
-        answer: { ...computed.answer, signed },
-        txHash: signed.hash,
-        blockNumber,
-        gasUsed,
-      }
+      const { signed, ...mined } = result
+      return { ...mined, answer: { ...computed.answer, signed }, txHash: signed.hash }
     }
   }
 

@@ -20,6 +20,7 @@ export type DeliveryOutcome =
       readonly kind: 'delivered'
       readonly signed: SignedDelivery
       readonly blockNumber: number
+      readonly blockHash: Hex
       readonly gasUsed: bigint
     }
   | ClosedDelivery
@@ -185,8 +186,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
           signal: options.stop,
           revertInterfaces: REVERT_INTERFACES,
         })
-        await journal.append({ type: 'confirmed', id, interval, blockNumber: mined.blockNumber })
-        return { kind: 'delivered', signed, blockNumber: mined.blockNumber, gasUsed: mined.gasUsed }
+        const { blockNumber, blockHash, gasUsed } = mined
+        await journal.append({ type: 'confirmed', id, interval, blockNumber })
+        return { kind: 'delivered', signed, blockNumber, blockHash, gasUsed }
       } catch (error) {
         if (options.stop.aborted || !isFlockError(error) || error.code !== 'TX_TIMEOUT') throw error
         emit({ type: 'deliveryPending', id, interval, txHash: signed.hash })

@@ -1,7 +1,8 @@
 /** Sorts found subscriptions into those that this node serves and those it does not. */
 import type { Address } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
-import { intervalAt, lastInterval } from '../infernet/subscription.js'
+import { intervalAt, lastInterval, type Subscription } from '../infernet/subscription.js'
+import type { IntervalOutcome } from './answer.js'
 import type { ContainerIndex } from './container-index.js'
 import type { CoordinatorView, Head } from './coordinator.js'
 import type { FoundSubscription } from './discover.js'
@@ -68,4 +69,31 @@ async function findFilled(
   const isFilled = ({ subscription }: AcceptedSubscription, at: number) =>
     (counts[at] ?? 0) >= subscription.redundancy
   return new Set(onLast.filter(isFilled).map(({ id }) => id))
+}
+
+/** Why a subscription is done with after an interval; null while others follow. */
+export function dropAfter(
+  subscription: Subscription,
+  interval: number,
+  outcome: IntervalOutcome,
+): { readonly reason: DropReason; readonly message: string } | null {
+  const reason = outcome.kind === 'delivered' ? 'delivered' : outcome.reason
+  const message = outcome.kind === 'delivered' ? 'Subscription completed' : outcome.message
+  switch (reason) {
+    case 'cancelled':
+    case 'missing':
+      return { reason, message }
+    case 'stopped':
+    case 'reorged':
+      return null
+    case 'delivered':
+    case 'answered':
+    case 'filled':
+    case 'raceLost':
+      return interval >= lastInterval(subscription)
+        ? { reason: 'completed', message: 'Subscription completed' }
+        : null
+    default:
+      return interval >= lastInterval(subscription) ? { reason: 'gaveUp', message } : null
+  }
 }

@@ -10,9 +10,10 @@ import { fingerprintOf, type CoordinatorView, type Head } from './coordinator.js
 import { discoverSubscriptions, type DiscoveryEvent, type FoundSubscription } from './discover.js'
 import type { CloseReason, DropReason, EventSink } from './events.js'
 import { createJobs } from './jobs.js'
-import { judgeSubscriptions } from './judge.js'
+import { dropAfter, judgeSubscriptions } from './judge.js'
 import type { Journal, JournalRecord, JournaledAnswer } from './journal.js'
 import { askPatiently } from './patience.js'
+import { createRecentDeliveries, type Delivered } from './recent-deliveries.js'
 import { journaledIds, planRestore, readSubscriptionsById } from './restore.js'
 import { createTracker, type Tracked } from './tracker.js'
 
@@ -38,22 +39,13 @@ export interface Serving {
   jobCount(): number
 }
 
-interface Delivered {
-  readonly answer: JournaledAnswer
-  readonly subscription: Subscription
-  readonly blockNumber: number
-}
-
-/** Deliveries in blocks below this depth are taken for final. */
-const FINAL_DEPTH = 64
-
 export function createServing(options: ServingOptions): Serving {
   const { view, journal, config, emit, signal } = options
   const tracker = createTracker()
   const index = createContainerIndex(config.containers)
   const clock = createChainClock(options.now)
   const jobs = createJobs(options.answererOf(() => clock.nowSec()))
-  let delivered: Delivered[] = []
+  const deliveries = createRecentDeliveries()
   let isCaughtUp = false
   /** True from a reorganisation until everything was found again. */
   let isSettling = false
@@ -183,14 +175,14 @@ export function createServing(options: ServingOptions): Serving {
     drop(id, reason, message)
   }
 
-  function settle(head: Head, lastId: number): void {
+  async function settle(head: Head, lastId: number): Promise<void> {
     if (isSettling) {
       isSettling = false
       for (const tracked of [...tracker.values()]) {
         if (tracked.isVoid) giveUp(tracked, 'reorged', 'The block that created it was replaced.')
       }
     }
-    delivered = delivered.filter(({ blockNumber }) => blockNumber > head.number - FINAL_DEPTH)
+    redeliver(await patiently(() => deliveries.takeStrayed(head, view)))
     if (!isCaughtUp) emit({ type: 'synced', blockNumber: head.number, lastId, tracked: tracker.size })
     isCaughtUp = true
     if (lastId !== cursorId) record({ type: 'cursor', lastId, rulesHash: options.rulesHash })
@@ -204,8 +196,10 @@ export function createServing(options: ServingOptions): Serving {
     for (const tracked of [...tracker.values()]) {
       if (tracked.id > lastId) tracker.put({ ...tracked, isVoid: true })
     }
-    const undone = delivered.filter(({ blockNumber }) => blockNumber > block)
-    delivered = delivered.filter(({ blockNumber }) => blockNumber <= block)
+    redeliver(deliveries.takeAbove(block))
+  }
+
+  function redeliver(undone: readonly Delivered[]): void {
     for (const { answer, subscription } of undone) {
       const { signed, ...computed } = answer
       if (signed === null || jobs.has(answer)) continue
@@ -256,13 +250,13 @@ export function createServing(options: ServingOptions): Serving {
     outcome: IntervalOutcome,
   ): void {
     if (outcome.kind === 'delivered') {
-      const { answer, txHash, blockNumber, gasUsed } = outcome
-      if (subscription !== null) delivered.push({ answer, subscription, blockNumber })
+      const { answer, txHash, blockNumber, blockHash, gasUsed } = outcome
+      if (subscription !== null) deliveries.add({ answer, subscription, blockNumber, blockHash })
       emit({ type: 'delivered', id, interval, txHash, blockNumber, gasUsed })
     } else emit({ type: 'intervalClosed', id, interval, reason: outcome.reason, message: outcome.message })
     const tracked = tracker.get(id)
     if (tracked === undefined || tracked.handledInterval !== interval) return
-    const end = endOf(tracked.subscription, interval, outcome)
+    const end = dropAfter(tracked.subscription, interval, outcome)
     if (end !== null) drop(id, end.reason, end.message)
   }
 
@@ -286,31 +280,4 @@ export function createServing(options: ServingOptions): Serving {
   }
 
   return { work, jobCount: () => jobs.size }
-}
-
-/** Why a subscription is done with after an interval; null while others follow. */
-function endOf(
-  subscription: Subscription,
-  interval: number,
-  outcome: IntervalOutcome,
-): { readonly reason: DropReason; readonly message: string } | null {
-  const reason = outcome.kind === 'delivered' ? 'delivered' : outcome.reason
-  const message = outcome.kind === 'delivered' ? 'Subscription completed' : outcome.message
-  switch (reason) {
-    case 'cancelled':
-    case 'missing':
-      return { reason, message }
-    case 'stopped':
-    case 'reorged':
-      return null
-    case 'delivered':
-    case 'answered':
-    case 'filled':
-    case 'raceLost':
-      return interval >= lastInterval(subscription)
-        ? { reason: 'completed', message: 'Subscription completed' }
-        : null
-    default:
-      return interval >= lastInterval(subscription) ? { reason: 'gaveUp', message } : null
-  }
 }
