@@ -35,10 +35,7 @@ export function parseConfig(text: string, options: ParseOptions = {}): FlockConf
   const { config, faults } = validateConfig(complete(withOverrides(source.value, overrides)))
   const all = config === null ? faults : checkRules(config)
   if (config === null || all.length > 0)
-    throw invalidError(
-      file,
-      all.map((fault) => place(fault, source, overrides)),
-    )
+    throw invalidError(file, all.map((fault) => place(fault, source, overrides)).sort(byPlace))
   return config
 }
 
@@ -131,6 +128,11 @@ function place(fault: Fault, { document, lines }: YamlSource, overrides: readonl
   if (offset === null) return fault
   const { line, col } = lines.linePos(offset)
   return { ...fault, line, column: col }
+}
+
+/** In the order of the file; what is not in the file comes first. */
+function byPlace(a: Fault, b: Fault): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
 }
 
 /** Where the key or element of a path begins; for what is missing, where the nearest thing around it begins. */

@@ -1,3 +1,4 @@
+import { nearestName } from '../nearest.js'
 import type { Fault } from './faults.js'
 import type { FlockConfig, ModelConfig } from './schema.js'
 
@@ -26,8 +27,10 @@ export function checkRules(config: FlockConfig): Fault[] {
 
 function networkExists({ network, networks }: FlockConfig): Fault[] {
   if (network in networks) return []
-  const known = Object.keys(networks).join(', ')
-  return [{ path: 'network', message: `"${network}" was found, allowed are ${known}` }]
+  const near = nearestName(network, Object.keys(networks))
+  const known = `allowed are ${Object.keys(networks).join(', ')}`
+  const message = near === null ? known : `${known}; did you mean "${near}"?`
+  return [{ path: 'network', message: `"${network}" was found, ${message}` }]
 }
 
 /** flock.yaml is tracked by git: what opens an account may not stand in it. */
