@@ -1,13 +1,12 @@
 /** Contract calls that a command shows first and sends afterwards, one after the other. */
 import { FlockError, isFlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
-import { formatAmount } from '../units.js'
 import type { ContractArtifact } from './artifact.js'
 import { encodeCall } from './contracts.js'
 import { quoteDataFee, quoteFees } from './fees.js'
 import type { Chain } from './provider.js'
 import { createSigner, type ChainSigner } from './signer.js'
-import { fundsInsufficient, sendTransaction, simulateTransaction, withGasMargin } from './transact.js'
+import { requireAffordable, sendTransaction, simulateTransaction, withGasMargin } from './transact.js'
 import type { MinedTransaction } from './wait.js'
 
 /** A call that was decided on and not sent. */
@@ -143,24 +142,6 @@ export async function quoteCalls(
     maxFeePerGas: fees.maxFeePerGas,
     maxCostWei: gas * fees.maxFeePerGas + dataFeeWei,
     balanceWei,
-  }
-}
-
-/** @throws FEE_TOO_HIGH above the limit, FUNDS_INSUFFICIENT when the account cannot pay for all calls */
-export function requireAffordable(quote: CallsQuote, maxCostWei: bigint | null): void {
-  if (maxCostWei !== null && quote.maxCostWei > maxCostWei) {
-    const amount = (wei: bigint) => formatAmount(wei, 18)
-    throw new FlockError(
-      'FEE_TOO_HIGH',
-      `Gas could cost ${amount(quote.maxCostWei)} in native token, allowed are ${amount(maxCostWei)}.`,
-      {
-        details: { maxCostWei: quote.maxCostWei, limitWei: maxCostWei },
-        hint: 'Raise the limit or wait for lower gas prices.',
-      },
-    )
-  }
-  if (quote.maxCostWei > quote.balanceWei) {
-    throw fundsInsufficient(quote.from, quote.maxCostWei, quote.balanceWei)
   }
 }
 

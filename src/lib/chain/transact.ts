@@ -97,7 +97,7 @@ export async function prepareTransaction(
   options: PrepareOptions,
 ): Promise<SignedTransaction> {
   const from = signer.address
-  const [estimate, fees, nonce, balance] = await Promise.all([
+  const [estimate, fees, nonce, balanceWei] = await Promise.all([
     simulateTransaction(chain, from, request, options.revertInterfaces),
     quoteFees(chain),
     request.nonce ?? chain.provider.getTransactionCount(from, 'pending'),
@@ -108,7 +108,7 @@ export async function prepareTransaction(
   const tip = request.maxPriorityFeePerGas ?? fees.maxPriorityFeePerGas
   const value = request.value ?? 0n
   const maxCostWei = gasLimit * maxFeePerGas + value
-  requireAffordable(from, maxCostWei, balance, options.maxCostWei)
+  requireAffordable({ from, maxCostWei, balanceWei }, options.maxCostWei ?? null)
   const raw = (await signer.wallet.signTransaction({
     type: 2,
     chainId: chain.chainId,
@@ -149,22 +149,27 @@ export async function sendTransaction(
   return waitForTransaction(chain, signed, options)
 }
 
-function requireAffordable(account: Address, cost: bigint, balance: bigint, limit: bigint | undefined): void {
-  if (limit !== undefined && cost > limit) {
-    throw new FlockError(
-      'FEE_TOO_HIGH',
-      `The transaction could cost ${formatAmount(cost, 18)} in native token, allowed are ${formatAmount(limit, 18)}.`,
-      {
-        details: { maxCostWei: cost, limitWei: limit },
-        hint: 'Raise the limit or wait for lower gas prices.',
-      },
-    )
-  }
-  if (cost > balance) throw fundsInsufficient(account, cost, balance)
+/** What something costs at most and who pays it, in wei of the native token. */
+export interface Bill {
+  readonly from: Address
+  readonly maxCostWei: bigint
+  readonly balanceWei: bigint
 }
 
-/** The account's balance in native token does not cover what it has to pay. */
-export function fundsInsufficient(account: Address, neededWei: bigint, balanceWei: bigint): FlockError {
+/** @throws FEE_TOO_HIGH above the limit, FUNDS_INSUFFICIENT when the account cannot pay */
+export function requireAffordable({ from, maxCostWei, balanceWei }: Bill, limitWei: bigint | null): void {
+  if (limitWei !== null && maxCostWei > limitWei) {
+    const amount = (wei: bigint) => formatAmount(wei, 18)
+    throw new FlockError(
+      'FEE_TOO_HIGH',
+      `Gas could cost ${amount(maxCostWei)} in native token, allowed are ${amount(limitWei)}.`,
+      { details: { maxCostWei, limitWei }, hint: 'Raise the limit or wait for lower gas prices.' },
+    )
+  }
+  if (maxCostWei > balanceWei) throw fundsInsufficient(from, maxCostWei, balanceWei)
+}
+
+function fundsInsufficient(account: Address, neededWei: bigint, balanceWei: bigint): FlockError {
   return new FlockError(
     'FUNDS_INSUFFICIENT',
     `${account} holds ${formatAmount(balanceWei, 18)} in native token and needs up to ${formatAmount(neededWei, 18)}.`,

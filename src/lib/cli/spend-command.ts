@@ -66,7 +66,7 @@ export abstract class SpendCommand<T extends object> extends ChainCommand<T> {
    */
   protected async spend(spending: Spending): Promise<Spent> {
     const { network, flags, question, runner } = spending
-    const dryRun = flags['dry-run']
+    const dryRun = Boolean(flags['dry-run'])
     if (runner === null) return { ...NOTHING_SENT, dryRun }
     const cost = await runner.quote()
     const lines = spendPlanLines(network, cost)

@@ -4,10 +4,9 @@ import { keccak256 } from 'ethers/crypto'
 import { encodeDeploy } from '../chain/contracts.js'
 import { quoteDataFee, quoteFees } from '../chain/fees.js'
 import type { Chain } from '../chain/provider.js'
-import { fundsInsufficient, simulateTransaction, withGasMargin } from '../chain/transact.js'
+import { simulateTransaction, withGasMargin, type Bill } from '../chain/transact.js'
 import { FlockError } from '../errors.js'
 import { hexLength, type Address, type Hex } from '../hex.js'
-import { formatAmount } from '../units.js'
 import { DEPLOY_ARTIFACTS } from './contracts.js'
 import { resolveArgs, type ChainFacts, type DeployPlan, type DeployStep, type PlanInput } from './plan.js'
 import type { ContractName } from './record.js'
@@ -21,14 +20,11 @@ export interface StepQuote {
 }
 
 /** What applying a plan costs at most, in wei of the native token. */
-export interface DeployQuote {
-  readonly from: Address
+export interface DeployQuote extends Bill {
   /** One for each step that sends. */
   readonly steps: readonly StepQuote[]
   readonly maxFeePerGas: bigint
   readonly maxPriorityFeePerGas: bigint
-  readonly maxCostWei: bigint
-  readonly balanceWei: bigint
 }
 
 /** Local chains have this id by convention of every tool that makes them. */
@@ -109,21 +105,6 @@ export async function quoteDeploy(
     maxCostWei: gas * fees.maxFeePerGas + dataFeeWei,
     balanceWei,
   }
-}
-
-/** @throws FUNDS_INSUFFICIENT when the account cannot pay for all steps, FEE_TOO_HIGH above the limit */
-export function requireAffordable(
-  { from, maxCostWei, balanceWei }: DeployQuote,
-  limitWei: bigint | null,
-): void {
-  if (limitWei !== null && maxCostWei > limitWei) {
-    throw new FlockError(
-      'FEE_TOO_HIGH',
-      `The deployment could cost ${formatAmount(maxCostWei, 18)} in native token, allowed are ${formatAmount(limitWei, 18)}.`,
-      { details: { maxCostWei, limitWei }, hint: 'Raise --max-cost or wait for lower gas prices.' },
-    )
-  }
-  if (maxCostWei > balanceWei) throw fundsInsufficient(from, maxCostWei, balanceWei)
 }
 
 async function quoteStep(chain: Chain, from: Address, step: DeployStep, data: Hex): Promise<StepQuote> {

@@ -6,7 +6,7 @@ import { testTokenArtifact } from '../../../src/lib/abi/test-token.js'
 import { broadcast } from '../../../src/lib/chain/broadcast.js'
 import { encodeDeploy, readContract } from '../../../src/lib/chain/contracts.js'
 import { createSigner, type ChainSigner } from '../../../src/lib/chain/signer.js'
-import { prepareTransaction, sendTransaction } from '../../../src/lib/chain/transact.js'
+import { prepareTransaction, requireAffordable, sendTransaction } from '../../../src/lib/chain/transact.js'
 import { applyDeploy, type DeployEvent } from '../../../src/lib/deploy/apply.js'
 import { coreContracts, type WantedContract } from '../../../src/lib/deploy/contracts.js'
 import {
@@ -17,7 +17,7 @@ import {
   type JournalEntry,
 } from '../../../src/lib/deploy/journal.js'
 import { addressesInQuestion, inputHashOf, planDeploy } from '../../../src/lib/deploy/plan.js'
-import { quoteDeploy, readChainFacts, requireAffordable } from '../../../src/lib/deploy/quote.js'
+import { quoteDeploy, readChainFacts } from '../../../src/lib/deploy/quote.js'
 import { emptyRecord, readDeploymentRecord, type DeploymentRecord } from '../../../src/lib/deploy/record.js'
 import { devnetAccounts, type DevnetAccount } from '../../../src/lib/devnet/accounts.js'
 import { rewardDistributorArtifact } from '../../../src/lib/abi/reward-distributor.js'
