@@ -136,6 +136,16 @@ async function deriveKey(params: KdfParams, password: string, what: string): Pro
   }
   const { n, r, p, dklen } = params
   const memory = 128 * r * (n + p)
+  // RFC 7914, section 2; OpenSSL keeps to it, some old wallets did not.
+  if (n >= 2 ** (16 * r))
+    throw new FlockError(
+      'KEYSTORE_INVALID',
+      `${what} uses scrypt with a cost that RFC 7914 does not allow.`,
+      {
+        details: { n, r },
+        hint: 'Import the key into a new keystore with the program that made this one.',
+      },
+    )
   if (memory > MAX_SCRYPT_BYTES || p > 64 || !Number.isInteger(Math.log2(n))) throw tooCostly()
   return scrypt(secret, salt, dklen, { N: n, r, p, maxmem: memory + 1024 ** 2 })
 }
