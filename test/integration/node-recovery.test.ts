@@ -27,7 +27,7 @@ let servers: TestServer[] = []
 beforeEach(async () => {
   world = await createNodeWorld()
   proxy = await startRpcProxy(world.rpcUrl)
-  chain = await openChain({ rpcUrl: proxy.url, expectedChainId: null, timeoutMs: 500 })
+  chain = await openChain({ rpcUrl: proxy.url, expectedChainId: null, timeoutMs: 5_000 })
   dir = await createTempDir()
 }, 120_000)
 
