@@ -1,20 +1,20 @@
-import { readFile } from 'node:fs/promises'
+import type { InferredFlags } from '@oclif/core/interfaces'
 import { SigningKey } from 'ethers/crypto'
 import { createCallRunner, openSender } from '../lib/chain/calls.js'
 import { Args, Flags, addressFlag } from '../lib/cli/flags.js'
+import { readInputFile } from '../lib/cli/input-file.js'
 import { missingInputError } from '../lib/cli/oclif-errors.js'
 import { SpendCommand, callFlags } from '../lib/cli/spend-command.js'
 import { changeLines, probeLine, registrationJson, type RegistrationJson } from '../lib/cli/views/models.js'
 import type { HostConfig, ModelConfig } from '../lib/config/schema.js'
 import { parsePrivateKey } from '../lib/config/secrets.js'
-import { openDeployment } from '../lib/deploy/connect.js'
-import { FlockError, messageOf } from '../lib/errors.js'
+import { openDeployment, type Deployment } from '../lib/deploy/connect.js'
 import type { Address } from '../lib/hex.js'
 import { parseJson } from '../lib/json.js'
 import { parseAttestation, type Attestation } from '../lib/models/attestation.js'
 import { planContributors } from '../lib/models/contributors-plan.js'
 import { artifactIdOf, buildListing, chooseModel, metadataHashOf, modelIdOf } from '../lib/models/model.js'
-import { planRegistration } from '../lib/models/registration.js'
+import { planRegistration, requireOwnConsumer } from '../lib/models/registration.js'
 import { readModel } from '../lib/models/registry.js'
 import { parseHosts } from '../lib/router/hosts.js'
 import { probeHost, type ProbeReport } from '../lib/router/probe.js'
@@ -60,37 +60,19 @@ export default class RegisterModelCommand extends SpendCommand<RegistrationJson>
     const { args, flags } = await this.parse(RegisterModelCommand)
     const project = await this.loadProject()
     const { network, connection } = await this.placeOf(project)
-    const model = withFlags(chooseModel(project.config.models, args.name ?? null), flags, this.typed)
-    const attestation = flags.attestation === undefined ? null : await readAttestation(flags.attestation)
-    const metadata = flags['metadata-file'] === undefined ? null : await readBytes(flags['metadata-file'])
-    const attesterKey = attesterKeyOf(process.env)
-    const probes = flags.probe ? await this.#probe(model.hosts) : []
+    const inputs = await readInputs(chooseModel(project.config.models, args.name ?? null), flags, this.typed)
+    const { name } = inputs.model
+    const probes = flags.probe ? await this.#probe(inputs.model.hosts) : []
     const key = await this.senderKey(flags)
     const deployment = await openDeployment(network, connection)
     try {
-      const { chain } = deployment
-      const sender = openSender(chain, key, flags.from ?? null)
-      const consumer = flags.consumer ?? deployment.addressOf('ModelHostConsumer')
-      const current = await readModel(deployment, modelIdOf(sender.address, artifactIdOf(model)))
-      const metadataHash = metadataHashOf(model.metadataUri, metadata, current)
-      const listing = buildListing(model, { consumer, receiptSigner: model.receiptSigner, metadataHash })
-      const wish = {
-        host: sender.address,
-        listing,
-        allowUpdate: flags.update,
-        signerGraceSec: flags['signer-grace'],
-      }
-      const plan = planRegistration(deployment.modelRegistry, current, wish)
-      const { modelId, isNew, changes } = plan
-      const { contributors } = model
-      const nowSec = Math.floor(Date.now() / 1000)
-      const tables = { modelId, isNew, contributors, attestation, attesterKey, nowSec }
-      const calls = [...plan.calls, ...(await planContributors(deployment, tables))]
-      for (const line of changeLines(changes)) this.note(line)
-      const runner = calls.length === 0 ? null : createCallRunner(chain, sender, calls)
-      const spent = await this.spend({ network, flags, question: `Register ${model.name}?`, runner })
-      if (!spent.dryRun) this.show([modelId])
-      return registrationJson({ name: model.name, host: sender.address, listing, plan, probes }, spent)
+      const sender = openSender(deployment.chain, key, flags.from ?? null)
+      const { listing, plan, calls } = await planModel(deployment, sender.address, inputs, flags)
+      for (const line of changeLines(plan.changes)) this.note(line)
+      const runner = calls.length === 0 ? null : createCallRunner(deployment.chain, sender, calls)
+      const spent = await this.spend({ network, flags, question: `Register ${name}?`, runner })
+      if (!spent.dryRun) this.show([plan.modelId])
+      return registrationJson({ name, host: sender.address, listing, plan, probes }, spent)
     } finally {
       deployment.close()
     }
@@ -108,14 +90,19 @@ export default class RegisterModelCommand extends SpendCommand<RegistrationJson>
   }
 }
 
-type ReadyModel = ModelConfig & { readonly receiptSigner: Address }
+type FlagValues = InferredFlags<typeof RegisterModelCommand.flags>
 
-/** The model with what flags say in place of the project. @throws INPUT_MISSING naming all that neither says */
-function withFlags(
-  model: ModelConfig,
-  flags: { readonly 'receipt-signer'?: Address | undefined; readonly node?: readonly Address[] | undefined },
-  command: string,
-): ReadyModel {
+/** What is to be registered, read before anything is asked or sent. */
+interface Inputs {
+  readonly model: ModelConfig & { readonly receiptSigner: Address }
+  readonly attestation: Attestation | null
+  readonly attesterKey: SigningKey | null
+  /** What metadataUri leads to; null when no copy is given. */
+  readonly metadata: Uint8Array | null
+}
+
+/** @throws INPUT_MISSING naming all that neither flags nor project say, ATTESTATION_INVALID, KEY_INVALID */
+async function readInputs(model: ModelConfig, flags: FlagValues, command: string): Promise<Inputs> {
   const receiptSigner = flags['receipt-signer'] ?? model.receiptSigner
   const nodes = [...(flags.node ?? model.nodes)]
   const missing = [
@@ -124,27 +111,33 @@ function withFlags(
   ]
   if (receiptSigner === null || missing.length > 0)
     throw missingInputError(missing, `${command} ${model.name}`)
-  return { ...model, nodes, receiptSigner }
-}
-
-function attesterKeyOf(env: NodeJS.ProcessEnv): SigningKey | null {
-  const text = env['FLOCK_ATTESTER_KEY']
-  return text === undefined || text === ''
-    ? null
-    : new SigningKey(parsePrivateKey(text, 'FLOCK_ATTESTER_KEY'))
+  const { attestation, 'metadata-file': metadata } = flags
+  const attesterKey = process.env['FLOCK_ATTESTER_KEY'] ?? ''
+  return {
+    model: { ...model, nodes, receiptSigner },
+    attestation: attestation === undefined ? null : await readAttestation(attestation),
+    attesterKey:
+      attesterKey === '' ? null : new SigningKey(parsePrivateKey(attesterKey, 'FLOCK_ATTESTER_KEY')),
+    metadata: metadata === undefined ? null : await readInputFile(metadata, '--metadata-file'),
+  }
 }
 
 async function readAttestation(file: string): Promise<Attestation> {
-  return parseAttestation(parseJson((await readBytes(file)).toString('utf8'), file))
+  const text = (await readInputFile(file, '--attestation')).toString('utf8')
+  return parseAttestation(parseJson(text, file))
 }
 
-async function readBytes(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file)
-  } catch (error) {
-    throw new FlockError('USAGE_INVALID', `${file} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-      details: { file },
-    })
-  }
+async function planModel(deployment: Deployment, host: Address, inputs: Inputs, flags: FlagValues) {
+  const { model, metadata, attestation, attesterKey } = inputs
+  const consumer = flags.consumer ?? deployment.addressOf('ModelHostConsumer')
+  await requireOwnConsumer(deployment.chain, consumer, host)
+  const current = await readModel(deployment, modelIdOf(host, artifactIdOf(model)))
+  const metadataHash = metadataHashOf(model.metadataUri, metadata, current)
+  const listing = buildListing(model, { consumer, receiptSigner: model.receiptSigner, metadataHash })
+  const wish = { host, listing, allowUpdate: flags.update, signerGraceSec: flags['signer-grace'] }
+  const plan = planRegistration(deployment.modelRegistry, current, wish)
+  const { modelId, isNew } = plan
+  const nowSec = Math.floor(Date.now() / 1000)
+  const tables = { modelId, isNew, contributors: model.contributors, attestation, attesterKey, nowSec }
+  return { listing, plan, calls: [...plan.calls, ...(await planContributors(deployment, tables))] }
 }

@@ -1,15 +1,14 @@
-import { readFile } from 'node:fs/promises'
-import { text as readAll } from 'node:stream/consumers'
 import { createCallRunner, openSender } from '../lib/chain/calls.js'
 import { AnswerCommand } from '../lib/cli/answer-command.js'
 import { Args } from '../lib/cli/flags.js'
+import { readInputFile } from '../lib/cli/input-file.js'
 import { missingInputError } from '../lib/cli/oclif-errors.js'
 import { requestFlags } from '../lib/cli/request-flags.js'
 import { callFlags } from '../lib/cli/spend-command.js'
 import { plannedJson, requestJson, requestPlanLines, type AskedJson } from '../lib/cli/views/request.js'
 import { spentJson } from '../lib/cli/views/spend.js'
 import { openDeployment } from '../lib/deploy/connect.js'
-import { FlockError, messageOf } from '../lib/errors.js'
+import { FlockError } from '../lib/errors.js'
 import { watchAnswers } from '../lib/models/answers.js'
 import { findModel } from '../lib/models/registry.js'
 import { planRequest, renderPayload, requestFromLogs } from '../lib/models/request.js'
@@ -67,20 +66,11 @@ export default class RequestCommand extends AnswerCommand<AskedJson> {
 
   /** @throws INPUT_MISSING when nothing is asked and nobody can be asked for it */
   async #prompt(prompt: string | undefined, file: string | undefined): Promise<string> {
-    const given = prompt ?? (file === undefined ? undefined : await readPrompt(file))
+    const given =
+      prompt ??
+      (file === undefined ? undefined : (await readInputFile(file, '--prompt-file')).toString('utf8'))
     if (given !== undefined && given.trim() !== '') return given
     if (given === undefined && this.prompter().canAsk) return this.prompter().text({ message: 'Prompt:' })
     throw missingInputError([{ name: '--prompt' }], this.typed)
-  }
-}
-
-async function readPrompt(file: string): Promise<string> {
-  try {
-    return file === '-' ? await readAll(process.stdin) : await readFile(file, 'utf8')
-  } catch (error) {
-    throw new FlockError('USAGE_INVALID', `${file} cannot be read: ${messageOf(error)}.`, {
-      cause: error,
-      details: { file },
-    })
   }
 }

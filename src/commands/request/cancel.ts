@@ -33,7 +33,6 @@ export default class RequestCancelCommand extends SpendCommand<CancelledJson> {
       const logs = spent.mined.flatMap((transaction) => transaction.logs)
       const refund = refundFromLogs(usageMeter, logs) ?? 0n
       if (spent.changed) this.show([`${flockText(refund)} came back to the balance of ${request.requester}.`])
-      else if (!spent.dryRun) this.note('The request is over already.')
       return { requestId, subscriptionId: request.subscriptionId, refund, ...spentJson(spent) }
     } finally {
       deployment.close()

@@ -64,6 +64,6 @@ export function readAllowance(
 
 /** Lets `spender` take exactly `amount`; what was allowed before is replaced. */
 export function planApprove(token: Address, spender: Address, amount: bigint): PlannedCall {
-  const label = `approve ${formatAmount(amount, FLOCK_DECIMALS)} to be taken`
+  const label = `approve ${formatAmount(amount, FLOCK_DECIMALS)} FLOCK`
   return planCall(label, erc20Artifact, token, 'approve', [spender, amount])
 }

@@ -67,7 +67,10 @@ export abstract class SpendCommand<T extends object> extends ChainCommand<T> {
   protected async spend(spending: Spending): Promise<Spent> {
     const { network, flags, question, runner } = spending
     const dryRun = Boolean(flags['dry-run'])
-    if (runner === null) return { ...NOTHING_SENT, dryRun }
+    if (runner === null) {
+      this.note('Nothing to send: the chain is as it should be.')
+      return { ...NOTHING_SENT, dryRun }
+    }
     const cost = await runner.quote()
     const lines = spendPlanLines(network, cost)
     if (dryRun) this.show(lines)

@@ -1,5 +1,8 @@
+import { modelHostConsumerArtifact } from '../abi/model-host-consumer.js'
 import { modelRegistryArtifact } from '../abi/model-registry.js'
 import { planCall, type PlannedCall } from '../chain/calls.js'
+import { readContract } from '../chain/contracts.js'
+import type { Chain } from '../chain/provider.js'
 import { FlockError } from '../errors.js'
 import { sameAddress, type Address, type Hex } from '../hex.js'
 import { modelIdOf, type Listing, type Model, type Terms } from './model.js'
@@ -81,6 +84,19 @@ export function planRegistration(
   return { modelId, isNew: false, changes, calls }
 }
 
+/**
+ * Refuses to send requests of a model through a contract that serves another host.
+ * @throws PERMISSION_DENIED, CONTRACT_MISSING when no consumer stands there
+ */
+export async function requireOwnConsumer(chain: Chain, consumer: Address, host: Address): Promise<void> {
+  const owner = await readContract<Address>(chain, modelHostConsumerArtifact, consumer, 'HOST')
+  if (sameAddress(owner, host)) return
+  throw new FlockError('PERMISSION_DENIED', `The consumer ${consumer} belongs to ${owner}, not to ${host}.`, {
+    details: { consumer, owner, host },
+    hint: `Sign with the key of ${owner}, or deploy a consumer of your own: flock deploy`,
+  })
+}
+
 function requireChangeable(model: Model, changes: readonly ListingChange[], allowUpdate: boolean): void {
   const fields = changes.map(({ field }) => field).join(', ')
   if (model.status === 'retired') {
@@ -90,10 +106,14 @@ function requireChangeable(model: Model, changes: readonly ListingChange[], allo
     })
   }
   if (allowUpdate) return
-  throw new FlockError('MODEL_EXISTS', `The model ${model.modelId} is registered with another ${fields}.`, {
-    details: { modelId: model.modelId, changes },
-    hint: 'Add --update to change what is registered.',
-  })
+  throw new FlockError(
+    'MODEL_EXISTS',
+    `The model ${model.modelId} is registered with other values: ${fields}.`,
+    {
+      details: { modelId: model.modelId, changes },
+      hint: 'Add --update to change what is registered.',
+    },
+  )
 }
 
 /**

@@ -154,9 +154,16 @@ export async function planStake(
   }
   const call =
     operator === null
-      ? planCall(`deposit ${text} of own stake`, stakeVaultArtifact, stakeVault, 'deposit', [amount], extra)
+      ? planCall(
+          `deposit ${text} FLOCK of own stake`,
+          stakeVaultArtifact,
+          stakeVault,
+          'deposit',
+          [amount],
+          extra,
+        )
       : planCall(
-          `delegate ${text} to ${operator}`,
+          `delegate ${text} FLOCK to ${operator}`,
           stakeVaultArtifact,
           stakeVault,
           'delegate',

@@ -15,7 +15,7 @@ export interface ProbeReport {
   /** How many models the host lists. */
   readonly models: number
   readonly usage: ReportedUsage
-  /** How long its completion took. */
+  /** How long its completion took, whole milliseconds. */
   readonly latencyMs: number
 }
 
@@ -51,7 +51,7 @@ export async function probeHost(host: Host, options: ProbeOptions): Promise<Prob
     requireListed(host, models)
     const startedMs = options.nowMs()
     const { text, usage, usageFault } = await completeChat(call)
-    const latencyMs = options.nowMs() - startedMs
+    const latencyMs = Math.round(options.nowMs() - startedMs)
     if (text === '') throw notReady(host, 'completed a chat with no text', 'Look at model of the host.')
     if (usage === null) {
       throw notReady(host, `cannot be metered: ${usageFault}`, 'Use a server that reports token usage.')

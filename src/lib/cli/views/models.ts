@@ -108,7 +108,7 @@ export function contributorLines({ tableId, nonce, training, validators }: Table
 
 export function probeLine({ hostId, model, usage, latencyMs }: ProbeReport): string {
   const tokens = `${usage.promptTokens} + ${usage.completionTokens} tokens`
-  return `Host ${hostId} serves ${model} and answered in ${Math.round(latencyMs)} ms (${tokens}).`
+  return `Host ${hostId} serves ${model} and answered in ${latencyMs} ms (${tokens}).`
 }
 
 /** One line for each change, values as they are compared. */
