@@ -8,7 +8,12 @@ import type { NetworkConfig } from '../lib/config/networks.js'
 import type { DeployEvent } from '../lib/deploy/apply.js'
 import { recordDirOf } from '../lib/deploy/connect.js'
 import { prepareDeploy, runDeploy, type PreparedDeploy } from '../lib/deploy/prepare.js'
-import { readDeploymentRecord, recordPath, type DeploymentRecord } from '../lib/deploy/record.js'
+import {
+  contractAddresses,
+  readDeploymentRecord,
+  recordPath,
+  type DeploymentRecord,
+} from '../lib/deploy/record.js'
 import { wantedContracts } from '../lib/deploy/wishes.js'
 import { FlockError } from '../lib/errors.js'
 
@@ -51,7 +56,8 @@ export default class DeployCommand extends SpendCommand<DeployJson> {
       const outcome = await this.#carryOut(prepared, { flags, network, chain, sender })
       const recordFile = recordPath(recordDir, chainId)
       const dryRun = Boolean(flags['dry-run'])
-      return deployJson({ prepared, network, dryRun, recordFile, ...outcome })
+      const contracts = contractAddresses(outcome.record)
+      return deployJson({ prepared, network, dryRun, recordFile, contracts, ...outcome })
     } finally {
       chain.close()
     }

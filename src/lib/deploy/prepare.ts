@@ -5,7 +5,7 @@ import { infernetRegistryArtifact } from '../abi/infernet-registry.js'
 import { readContract, requireCode } from '../chain/contracts.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
-import { FlockError, messageOf } from '../errors.js'
+import { FlockError, isFlockError, messageOf } from '../errors.js'
 import { isAddress, type Address, type Hex } from '../hex.js'
 import { applyDeploy, type DeployEvent } from './apply.js'
 import type { WantedContract } from './contracts.js'
@@ -127,7 +127,18 @@ async function requireSurroundings(chain: Chain, { steps }: DeployPlan): Promise
 
 async function requireInfernet(chain: Chain, registry: Address): Promise<void> {
   await requireCode(chain, registry, "Infernet's Registry")
-  const coordinator = await readContract<Address>(chain, infernetRegistryArtifact, registry, 'COORDINATOR')
+  let coordinator: Address
+  try {
+    coordinator = await readContract<Address>(chain, infernetRegistryArtifact, registry, 'COORDINATOR')
+  } catch (error) {
+    // A contract of another kind has no such getter, and refuses.
+    if (!isFlockError(error) || error.kind !== 'rejected') throw error
+    throw new FlockError('CONTRACT_MISSING', `The contract at ${registry} is no Infernet Registry.`, {
+      cause: error,
+      details: { address: registry, chainId: chain.chainId },
+      hint: 'Check infernetRegistry of the network in flock.yaml.',
+    })
+  }
   await requireCode(chain, coordinator, "Infernet's Coordinator")
 }
 

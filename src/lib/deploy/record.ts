@@ -151,6 +151,13 @@ export function contractList(
   })
 }
 
+/** Where each recorded contract stands, in the order of `CONTRACT_NAMES`. */
+export function contractAddresses(
+  record: DeploymentRecord,
+): Readonly<Partial<Record<ContractName, Address>>> {
+  return Object.fromEntries(contractList(record.contracts).map(({ name, address }) => [name, address]))
+}
+
 /** The record with contracts added or replaced. */
 export function withContracts(record: DeploymentRecord, contracts: DeployedContracts): DeploymentRecord {
   return { ...record, contracts: { ...record.contracts, ...contracts } }

@@ -4,10 +4,12 @@ import { dirname, resolve } from 'node:path'
 import { openChain, type Chain } from '../chain/provider.js'
 import { journalPath } from '../deploy/journal.js'
 import {
+  contractAddresses,
   emptyRecord,
   readDeploymentRecord,
   recordPath,
   writeDeploymentRecord,
+  type ContractName,
   type DeploymentRecord,
 } from '../deploy/record.js'
 import { FlockError, messageOf } from '../errors.js'
@@ -39,6 +41,7 @@ export interface Devnet {
   readonly rpcUrl: string
   readonly accounts: readonly DevnetAccount[]
   readonly record: DeploymentRecord
+  readonly contracts: Readonly<Partial<Record<ContractName, Address>>>
   readonly recordFile: string
   /** Infernet wallet of the node account. */
   readonly nodeWallet: Address
@@ -82,6 +85,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
       rpcUrl,
       accounts,
       record,
+      contracts: contractAddresses(record),
       recordFile,
       nodeWallet: STARTER_KIT_NODE_WALLET,
       isRestored,

@@ -1,7 +1,7 @@
 import type { NetworkConfig } from '../../config/networks.js'
 import type { DeployEvent } from '../../deploy/apply.js'
 import type { PreparedDeploy } from '../../deploy/prepare.js'
-import { contractList, type ContractName, type DeploymentRecord } from '../../deploy/record.js'
+import type { ContractName, DeploymentRecord } from '../../deploy/record.js'
 import type { Address, Hex } from '../../hex.js'
 import { formatAmount } from '../../units.js'
 import { pairLines, tableLines } from './table.js'
@@ -92,21 +92,21 @@ export interface DeployOutcome {
   readonly dryRun: boolean
   /** The record afterwards. */
   readonly record: DeploymentRecord
+  readonly contracts: DeployJson['contracts']
   readonly events: readonly DeployEvent[]
   readonly recordFile: string
 }
 
 export function deployJson(outcome: DeployOutcome): DeployJson {
-  const { prepared, network, dryRun, record, events, recordFile } = outcome
+  const { prepared, network, dryRun, record, contracts, events, recordFile } = outcome
   const { plan, quote } = prepared
-  const contracts = contractList(record.contracts).map(({ name, address }) => [name, address] as const)
   return {
     network: network.name,
     chainId: network.chainId,
     changed: plan.hasWork && !dryRun,
     dryRun,
     consumer: record.contracts.ModelHostConsumer?.address ?? null,
-    contracts: Object.fromEntries(contracts),
+    contracts,
     steps: plan.steps.map(({ wanted, action, reason }) => {
       const mined = events.find((event) => event.type === 'stepMined' && event.step === wanted.name)
       const recorded = record.contracts[wanted.name]

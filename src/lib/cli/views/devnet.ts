@@ -1,4 +1,4 @@
-import { contractList, type ContractName } from '../../deploy/record.js'
+import type { ContractName } from '../../deploy/record.js'
 import type { Devnet } from '../../devnet/devnet.js'
 import type { DevnetAccount } from '../../devnet/accounts.js'
 import type { Address } from '../../hex.js'
@@ -17,8 +17,7 @@ export interface DevnetJson {
 }
 
 export function devnetJson(devnet: Devnet): DevnetJson {
-  const { chainId, rpcUrl, port, recordFile, isRestored, nodeWallet, accounts, record } = devnet
-  const contracts = contractList(record.contracts).map(({ name, address }) => [name, address] as const)
+  const { chainId, rpcUrl, port, recordFile, isRestored, nodeWallet, accounts, contracts } = devnet
   return {
     chainId,
     rpcUrl,
@@ -26,7 +25,7 @@ export function devnetJson(devnet: Devnet): DevnetJson {
     recordFile,
     restored: isRestored,
     nodeWallet,
-    contracts: Object.fromEntries(contracts),
+    contracts,
     accounts,
   }
 }
