@@ -1,6 +1,7 @@
 import { FlockError } from '../errors.js'
-import type { Hex } from '../hex.js'
-import type { Host } from '../router/hosts.js'
+import type { Address, Hex } from '../hex.js'
+import { type Artifact, artifactIdOf, modelIdOf } from '../models/model.js'
+import { type Host, type HostSettings, parseHosts } from '../router/hosts.js'
 
 /** A model that the service answers for. */
 export interface ServedModel {
@@ -10,6 +11,31 @@ export interface ServedModel {
   /** Caps of this service; a request's own caps may be lower, and then count. */
   readonly maxPromptTokens: number
   readonly maxCompletionTokens: number
+}
+
+/** A model as the operator describes it; a model of `flock.yaml` fits. */
+export interface ServedModelSource extends Artifact {
+  readonly name: string
+  readonly limits: { readonly maxPromptTokens: number; readonly maxCompletionTokens: number }
+  readonly hosts: readonly HostSettings[]
+}
+
+/**
+ * Turns a description into a model that can be served.
+ * @param modelHost account that registers the model: it is part of the model's id
+ * @param env where API keys are looked up
+ * @throws CONFIG_INVALID, API_KEY_MISSING
+ */
+export function buildServedModel(
+  source: ServedModelSource,
+  { modelHost, env }: { modelHost: Address; env: Readonly<Record<string, string | undefined>> },
+): ServedModel {
+  return {
+    modelId: modelIdOf(modelHost, artifactIdOf(source)),
+    name: source.name,
+    hosts: parseHosts(source.hosts, env),
+    ...source.limits,
+  }
 }
 
 /**
