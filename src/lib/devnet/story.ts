@@ -107,7 +107,7 @@ export async function* buildLine(options: StoryOptions): AsyncGenerator<StoryEve
   const deploy = ['deploy']
   yield step('Deploy the host contract', deploy, ['FLOCK_PRIVATE_KEY'])
   const deployed = await runner.run(deploy, as('model-host'))
-  const consumer = textAt(deployed, 'contracts.ModelHostConsumer.address')
+  const consumer = textAt(deployed, 'consumer')
   yield facts({ 'Consumer contract': consumer })
 
   const register = ['register-model', MODEL]

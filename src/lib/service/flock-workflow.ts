@@ -14,7 +14,13 @@ import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { ChatResult } from '../router/openai.js'
 import { boundUsage } from '../usage/pricing.js'
-import { type UsageReceipt, encodeReceipt, signReceipt, signerAddress } from '../usage/receipt.js'
+import {
+  type UsageReceipt,
+  encodeReceipt,
+  encodeReceiptProof,
+  signReceipt,
+  signerAddress,
+} from '../usage/receipt.js'
 import type { ServedModel } from './models.js'
 import { createSharing } from './sharing.js'
 import { type Task, planTask } from './task.js'
@@ -55,7 +61,7 @@ const MAX_SHARED_TASKS = 4_096
 
 export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
   const { chainId, usageMeter, models, signingKey, forward, log } = options
-  const sharing = createSharing<FiveFields>(MAX_SHARED_TASKS)
+  const sharing = createSharing<SignedAnswer>(MAX_SHARED_TASKS)
 
   async function complete({ model, request }: Task, signal: AbortSignal | undefined): Promise<ChatResult> {
     return forward.complete(request, { hosts: model.hosts, ...(signal === undefined ? {} : { signal }) })
@@ -65,7 +71,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     task: Task,
     envelope: TaskEnvelope,
     signal?: AbortSignal,
-  ): Promise<FiveFields> {
+  ): Promise<SignedAnswer> {
     const inputHash = hashTaskEnvelope(envelope)
     return sharing.run(
       inputHash,
@@ -83,13 +89,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
           promptTokens: receipt.promptTokens,
           completionTokens: receipt.completionTokens,
         })
-        return {
-          raw_input: '',
-          processed_input: '',
-          raw_output: renderPlainHex(answer),
-          processed_output: renderPlainHex(encodeReceipt(receipt)),
-          proof: renderPlainHex(signature),
-        }
+        return { answer, receipt, signature }
       },
       signal,
     )
@@ -125,13 +125,30 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     receiptSigner: signerAddress(signingKey),
     async run(input, signal) {
       const task = planTask(input, { chainId, models })
-      return input.destination === DESTINATION.onChain && task.envelope !== null
-        ? answerOnChain(task, task.envelope, signal)
-        : answerOffChain(task, signal)
+      if (input.destination !== DESTINATION.onChain || task.envelope === null)
+        return answerOffChain(task, signal)
+      return fiveFields(await answerOnChain(task, task.envelope, signal), input.requiresProof)
     },
     async *stream(input, signal) {
       yield* wholeCharacters(streamTask(planTask(input, { chainId, models }), signal))
     },
+  }
+}
+
+interface SignedAnswer {
+  readonly answer: Hex
+  readonly receipt: UsageReceipt
+  readonly signature: Hex
+}
+
+/** What goes on chain. A verifier of Infernet is handed the proof alone, so that one holds the receipt as well. */
+function fiveFields({ answer, receipt, signature }: SignedAnswer, requiresProof: boolean): FiveFields {
+  return {
+    raw_input: '',
+    processed_input: '',
+    raw_output: renderPlainHex(answer),
+    processed_output: renderPlainHex(encodeReceipt(receipt)),
+    proof: renderPlainHex(requiresProof ? encodeReceiptProof(receipt, signature) : signature),
   }
 }
 

@@ -102,6 +102,15 @@ export function encodeReceipt(receipt: UsageReceipt): Hex {
 }
 
 /**
+ * `abi.encode(UsageReceipt, bytes signature)`: the proof for an Infernet verifier, which sees nothing but the proof.
+ * @see contracts/src/FlockUsageVerifier.sol
+ */
+export function encodeReceiptProof(receipt: UsageReceipt, signature: Hex): Hex {
+  const values = RECEIPT_FIELDS.map(({ name }) => receipt[name])
+  return AbiCoder.defaultAbiCoder().encode([...RECEIPT_ABI_TYPES, 'bytes'], [...values, signature]) as Hex
+}
+
+/**
  * Reads a receipt from its ABI bytes, strictly: exact length, no dirty high bits.
  * @throws RECEIPT_INVALID
  */

@@ -1,3 +1,4 @@
+import { AbiCoder } from 'ethers/abi'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { SigningKey, keccak256 } from 'ethers/crypto'
 import { type FiveFields, type ServiceInput, encodeDelivery } from '../../../src/lib/infernet/payload.js'
@@ -129,12 +130,25 @@ describe('answering a paid request', () => {
     expect(await workflow.run(onChainInput())).toEqual(await workflow.run(onChainInput()))
   })
 
-  it('answers the same for a task that asks for a proof, and for one with its envelope in an object', async () => {
+  it('gives a verifier, which sees the proof alone, the receipt in front of its signature', async () => {
+    const { workflow } = await setUp(completion('Yes.'))
+    const plain = (await workflow.run(onChainInput())) as FiveFields
+
+    const proven = (await workflow.run({ ...onChainInput(), requiresProof: true })) as FiveFields
+
+    expect({ ...proven, proof: plain.proof }).toEqual(plain)
+    const [signature] = AbiCoder.defaultAbiCoder()
+      .decode(['bytes32[9]', 'bytes'], `0x${proven.proof}`)
+      .slice(1) as [string]
+    expect(proven.proof?.startsWith(plain.processed_output ?? '-')).toBe(true)
+    expect(signature).toBe(`0x${plain.proof}`)
+  })
+
+  it('answers the same for a task with its envelope in an object', async () => {
     const { workflow } = await setUp(completion('Yes.'))
     const plain = await workflow.run(onChainInput())
     const data = { envelope: encodeTaskEnvelope(envelopeOf()).slice(2) }
 
-    expect(await workflow.run({ ...onChainInput(), requiresProof: true })).toEqual(plain)
     expect(await workflow.run({ source: 1, destination: 0, requiresProof: false, data })).toEqual(plain)
   })
 
