@@ -7,11 +7,11 @@ import { encodeDeploy } from '../../../src/lib/chain/contracts.js'
 import { createSigner } from '../../../src/lib/chain/signer.js'
 import { sendTransaction } from '../../../src/lib/chain/transact.js'
 import { coreContracts, hostContract } from '../../../src/lib/deploy/contracts.js'
-import { journalPath, readJournal } from '../../../src/lib/deploy/journal.js'
+import { journalPath, openJournal, readJournal } from '../../../src/lib/deploy/journal.js'
 import { prepareDeploy, runDeploy, type PreparedDeploy } from '../../../src/lib/deploy/prepare.js'
 import { readDeploymentRecord } from '../../../src/lib/deploy/record.js'
 import { devnetAccounts, type DevnetAccount } from '../../../src/lib/devnet/accounts.js'
-import type { Address } from '../../../src/lib/hex.js'
+import { ZERO_BYTES32, type Address } from '../../../src/lib/hex.js'
 import { startAnvil, type TestChain } from '../../helpers/anvil.js'
 import { caught } from '../../helpers/caught.js'
 
@@ -84,10 +84,24 @@ describe('prepareDeploy', () => {
     const prepared = await prepare(second)
     const events = await run(second.local, prepared)
 
-    expect(prepared.isStale).toBe(true)
     expect(actions(prepared)).toEqual(['deploy', 'deploy'])
     expect(events).toEqual(['stepSent', 'stepMined', 'stepSent', 'stepMined'])
     expect(actions(await prepare(second))).toEqual(['keep', 'keep'])
+  })
+
+  it('does not send what was signed for an earlier local chain', async () => {
+    const chain = await startChain()
+    const journal = openJournal(journalPath(folder, 31_337), { chainId: 31_337, genesis: ZERO_BYTES32 })
+    const step = 'ModelRegistry'
+    journal.append({ type: 'intent', step, deployer: owner.address, nonce: 9, inputHash: ZERO_BYTES32 })
+    journal.append({ type: 'signed', step, hash: ZERO_BYTES32, raw: '0x02' })
+    journal.close()
+
+    const prepared = await prepare(chain)
+    const events = await run(chain.local, prepared)
+
+    expect(prepared.isStale).toBe(true)
+    expect(events).toEqual(['stepSent', 'stepMined', 'stepSent', 'stepMined'])
   })
 
   it('refuses an address at which there is no Infernet Registry', async () => {
