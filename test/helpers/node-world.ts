@@ -174,8 +174,8 @@ export async function startNode(world: NodeWorld, settings: NodeSettings): Promi
   })()
   ended.catch(() => undefined)
   return {
-    address: node.address,
-    port: node.port,
+    address: node.about.address,
+    port: node.about.port,
     events,
     countOf: (type) => events.filter((event) => event.type === type).length,
     waitFor: (type, fits = () => true) =>

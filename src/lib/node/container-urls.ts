@@ -42,6 +42,23 @@ export function containerUrls(
   return urls
 }
 
+/**
+ * Reads overrides as they are typed: `<id>=<url>`.
+ * @throws USAGE_INVALID
+ */
+export function parseContainerOverrides(given: readonly string[]): Record<string, string> {
+  const entries = given.map((text): [string, string] => {
+    const at = text.indexOf('=')
+    const [id, url] = [text.slice(0, at), text.slice(at + 1)]
+    if (at > 0 && /^https?:\/\//i.test(url) && URL.canParse(url)) return [id, url]
+    // The text is not repeated: a URL may hold a token.
+    throw new FlockError('USAGE_INVALID', 'A container override is not <id>=<http or https URL>.', {
+      hint: 'For instance flock-workflow=http://127.0.0.1:3000.',
+    })
+  })
+  return Object.fromEntries(entries)
+}
+
 function unknownContainer(id: string, ids: readonly string[]): FlockError {
   const near = nearestName(id, ids)
   return new FlockError('USAGE_INVALID', `No container "${id}" is in the node configuration.`, {

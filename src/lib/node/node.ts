@@ -41,12 +41,14 @@ export interface InfernetNodeOptions {
 }
 
 export interface InfernetNode {
-  readonly address: Address
-  readonly chainId: number
-  readonly coordinator: Address
-  readonly containers: readonly string[]
-  /** Of the REST face. */
-  readonly port: number
+  readonly about: {
+    readonly address: Address
+    readonly chainId: number
+    readonly coordinator: Address
+    readonly containers: readonly string[]
+    /** Of the REST face. */
+    readonly port: number
+  }
   /** Works until the signal aborts or `close` is called, and yields what happens. To be iterated once. */
   run(): AsyncGenerator<NodeEvent>
   /** Ends the work and releases everything. */
@@ -149,15 +151,19 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     })()
     return closing
   }
-  const containers = config.containers.map(({ id }) => id)
-  const about = { chainId: chain.chainId, address: signer.address, coordinator: view.coordinator, containers }
-  return {
-    ...about,
+  const about = {
+    address: signer.address,
+    chainId: chain.chainId,
+    coordinator: view.coordinator,
+    containers: config.containers.map(({ id }) => id),
     port: rest.port,
+  }
+  return {
+    about,
     close,
     async *run() {
       if (working !== null) throw new FlockError('INTERNAL', 'A node runs once.')
-      emit({ type: 'started', ...about, port: rest.port })
+      emit({ type: 'started', ...about })
       if (journal.setAside !== null) emit({ type: 'journalSetAside', ...journal.setAside })
       working = serving.work().then(
         () => {

@@ -1,0 +1,147 @@
+import { dirname, join, resolve } from 'node:path'
+import { openChain } from '../../lib/chain/provider.js'
+import { createSigner } from '../../lib/chain/signer.js'
+import { Flags, keyFlags, portFlag } from '../../lib/cli/flags.js'
+import { FlockCommand, type KeyFlags } from '../../lib/cli/flock-command.js'
+import {
+  countNodeEvent,
+  nodeEventRecord,
+  nodeReadyLine,
+  type NodeStartJson,
+} from '../../lib/cli/views/node.js'
+import { parsePrivateKey } from '../../lib/config/secrets.js'
+import { FlockError } from '../../lib/errors.js'
+import type { Hex } from '../../lib/hex.js'
+import type { NodeConfig } from '../../lib/infernet/node-config.js'
+import { parseContainerOverrides } from '../../lib/node/container-urls.js'
+import type { NodeEvent } from '../../lib/node/events.js'
+import { loadNodeConfig } from '../../lib/node/load-config.js'
+import { createInfernetNode, type InfernetNode } from '../../lib/node/node.js'
+
+/** How long transactions that were sent are waited for at the end. */
+const DRAIN_MS = 30_000
+
+/** Where the configuration is, and the project around it, if any. */
+interface NodeFiles {
+  readonly configPath: string
+  /** Folder of the journal. */
+  readonly stateDir: string
+  /** The chain that the project expects; null when nothing says so. */
+  readonly chainId: number | null
+}
+
+export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
+  static override summary =
+    'Run an Infernet node that answers requests on chain with the configured containers.'
+  static override description = [
+    "Reads the reference node's config.json and needs neither Docker nor Redis: containers have to run already. Answers",
+    'are kept in a journal, so that a restart neither computes nor delivers twice. Runs until Ctrl-C or SIGTERM and then',
+    'waits for transactions under way. The key comes from a keystore, FLOCK_NODE_KEY or the configuration. Under --json',
+    'each event is one line, the first one when the node is ready, and the result is the last.',
+  ].join(' ')
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --config config.json --account my-node',
+    '<%= config.bin %> <%= command.id %> --containers flock-workflow=http://127.0.0.1:3000 --json',
+  ]
+  static override flags = {
+    ...keyFlags,
+    'node-config': Flags.string({
+      summary:
+        'Node configuration; by default node.config of flock.yaml. --config takes it as well when it is .json.',
+      helpValue: '<file>',
+      env: 'FLOCK_NODE_CONFIG',
+    }),
+    containers: Flags.string({
+      summary: 'Where a container is reached instead of what the configuration says, repeatable.',
+      helpValue: '<id=url>',
+      multiple: true,
+    }),
+    port: portFlag({
+      summary: 'REST port instead of server.port; 0 takes a free one.',
+      env: 'FLOCK_NODE_PORT',
+    }),
+    journal: Flags.string({
+      summary:
+        'Journal file; by default one per chain and account in .flock beside flock.yaml or the configuration.',
+      helpValue: '<file>',
+      env: 'FLOCK_NODE_JOURNAL',
+    }),
+  }
+  static override logLevel = 'info' as const
+  static override cleanUpMs = DRAIN_MS + 5_000
+
+  async run(): Promise<NodeStartJson> {
+    const { flags } = await this.parse(NodeStartCommand)
+    const { configPath, stateDir, chainId } = await this.#files(flags['node-config'])
+    const overrides = { rpcUrl: this.globals['rpc-url'], port: flags.port }
+    const { config, notices } = await loadNodeConfig(configPath, overrides)
+    for (const notice of notices) this.warnUser(notice)
+    const containers = parseContainerOverrides(flags.containers ?? [])
+    const key = await this.#key(config, flags)
+    const rpcUrl = config.chain.rpc_url ?? ''
+    const chain = await openChain({ rpcUrl, expectedChainId: chainId, timeoutMs: this.timeoutMs })
+    try {
+      const signer = createSigner(key, chain)
+      const node = await createInfernetNode({
+        chain,
+        signer,
+        config,
+        containers,
+        containerHost: process.env.RUNTIME === 'docker' ? 'host.docker.internal' : 'localhost',
+        journalPath: flags.journal ?? join(stateDir, `node-${chain.chainId}-${signer.address}.ndjson`),
+        signal: this.signal,
+        now: () => performance.now(),
+        drainMs: DRAIN_MS,
+      })
+      return await this.#serve(node).finally(() => node.close())
+    } finally {
+      chain.close()
+    }
+  }
+
+  async #serve(node: InfernetNode): Promise<NodeStartJson> {
+    let result: NodeStartJson = { ...node.about, delivered: 0, closed: {} }
+    this.show([nodeReadyLine(result)])
+    for await (const event of node.run()) {
+      result = countNodeEvent(result, event)
+      this.#tell(event)
+    }
+    return result
+  }
+
+  async #files(nodeConfig: string | undefined): Promise<NodeFiles> {
+    const { config } = this.globals
+    const given = nodeConfig ?? (config?.endsWith('.json') === true ? config : undefined)
+    const project = given !== undefined && given === config ? null : await this.loadProjectIfAny()
+    if (given === undefined && project === null)
+      throw new FlockError(
+        'NODE_CONFIG_INVALID',
+        'No node configuration is named and there is no flock.yaml.',
+        {
+          hint: 'Run flock init, or name one with --node-config <file>.',
+        },
+      )
+    const dir = project?.dir ?? dirname(resolve(given ?? ''))
+    const isKnownChain = project !== null || this.globals.network !== undefined
+    return {
+      configPath: given ?? resolve(dir, project?.config.node.config ?? ''),
+      stateDir: join(dir, '.flock'),
+      chainId: isKnownChain ? (await this.networkOf(project?.config ?? null)).chainId : null,
+    }
+  }
+
+  async #key({ chain }: NodeConfig, flags: KeyFlags): Promise<Hex> {
+    const inFile = chain.wallet?.private_key ?? null
+    const isNamed = flags.account !== undefined || flags.keystore !== undefined || process.env.FLOCK_NODE_KEY
+    if (inFile === null || isNamed) return this.loadKey('FLOCK_NODE_KEY', flags)
+    this.redactor.add(inFile)
+    return parsePrivateKey(inFile, 'chain.wallet.private_key')
+  }
+
+  #tell(event: NodeEvent): void {
+    if (this.mode.json) return this.emit(event, [])
+    const { level, message, fields } = nodeEventRecord(event)
+    this.logger[level](message, fields)
+  }
+}

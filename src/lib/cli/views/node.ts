@@ -1,0 +1,86 @@
+import type { Address } from '../../hex.js'
+import type { LogRecord } from '../../log.js'
+import type { NodeEvent } from '../../node/events.js'
+
+/** A node, and what it did once it is stopped. */
+export interface NodeStartJson {
+  readonly address: Address
+  readonly chainId: number
+  readonly coordinator: Address
+  readonly containers: readonly string[]
+  /** Of the REST face. */
+  readonly port: number
+  readonly delivered: number
+  /** Intervals that ended without a delivery, by reason. */
+  readonly closed: Readonly<Record<string, number>>
+}
+
+type About = Pick<NodeStartJson, 'address' | 'chainId' | 'containers' | 'port'>
+
+/** The line that says the node is ready. */
+export function nodeReadyLine({ address, chainId, containers, port }: About): string {
+  const served = containers.length === 0 ? 'no containers' : containers.join(', ')
+  return `Node ${address} serves ${served} on chain ${chainId}; REST on port ${port}`
+}
+
+/** Counts one event into the result. */
+export function countNodeEvent(result: NodeStartJson, event: NodeEvent): NodeStartJson {
+  if (event.type === 'delivered') return { ...result, delivered: result.delivered + 1 }
+  if (event.type !== 'intervalClosed') return result
+  const { reason } = event
+  return { ...result, closed: { ...result.closed, [reason]: (result.closed[reason] ?? 0) + 1 } }
+}
+
+/** An event as a log record: what is routine is debug, what was lost is a warning. */
+export function nodeEventRecord(event: NodeEvent): LogRecord {
+  const { type, ...fields } = event
+  switch (event.type) {
+    case 'started':
+    case 'stopped':
+    case 'synced':
+    case 'resumed':
+    case 'delivered':
+    case 'subscriptionAccepted':
+      return { level: 'info', message: WORDS[type], fields }
+    case 'intervalStarted':
+    case 'computed':
+    case 'deliverySent':
+      return { level: 'debug', message: WORDS[type], fields }
+    case 'subscriptionDropped':
+      return { level: event.reason === 'gaveUp' ? 'warn' : 'debug', message: WORDS[type], fields }
+    case 'intervalClosed':
+      return { level: QUIET_REASONS.includes(event.reason) ? 'info' : 'warn', message: WORDS[type], fields }
+    case 'journalSetAside':
+    case 'reorged':
+    case 'intervalsMissed':
+    case 'containerFailed':
+    case 'deliveryFailed':
+    case 'deliveryPending':
+    case 'rpcFailed':
+      return { level: 'warn', message: WORDS[type], fields }
+  }
+}
+
+/** Ends of an interval that are nobody's fault. */
+const QUIET_REASONS: readonly string[] = ['filled', 'answered', 'raceLost', 'cancelled', 'stopped']
+
+const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
+  started: 'node started',
+  journalSetAside: 'journal set aside',
+  synced: 'caught up with the chain',
+  reorged: 'blocks were replaced',
+  subscriptionAccepted: 'subscription accepted',
+  subscriptionDropped: 'subscription dropped',
+  intervalStarted: 'interval started',
+  intervalsMissed: 'intervals missed',
+  containerFailed: 'container failed',
+  computed: 'answer computed',
+  resumed: 'answer taken up again',
+  deliveryFailed: 'delivery failed',
+  deliverySent: 'delivery sent',
+  deliveryPending: 'delivery is not mined yet',
+  delivered: 'delivered',
+  intervalClosed: 'interval closed without a delivery',
+  rpcFailed: 'RPC endpoint failed',
+  stopped: 'node stopped',
+}

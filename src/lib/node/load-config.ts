@@ -1,0 +1,96 @@
+/** Reads the node's configuration file. */
+import { readFile, stat } from 'node:fs/promises'
+import { FlockError, messageOf } from '../errors.js'
+import { parseNodeConfig, type NodeConfig } from '../infernet/node-config.js'
+import { parseJson } from '../json.js'
+
+/** What is to be known of a configuration that was read. `code` is for programs. */
+export interface NodeConfigNotice {
+  readonly code:
+    | 'NODE_CONFIG_KEY_IGNORED'
+    | 'NODE_CONFIG_OPEN'
+    | 'CONTAINERS_NOT_MANAGED'
+    | 'SIMULATION_ERRORS_NOT_ALLOWED'
+  readonly message: string
+}
+
+export interface NodeConfigOverrides {
+  readonly rpcUrl?: string | undefined
+  /** Of the REST face. */
+  readonly port?: number | undefined
+}
+
+/**
+ * Reads a `config.json` of the reference node, with what the command line says laid over it.
+ * @throws NODE_CONFIG_INVALID, JSON_INVALID
+ */
+export async function loadNodeConfig(
+  path: string,
+  { rpcUrl, port }: NodeConfigOverrides = {},
+): Promise<{ readonly config: NodeConfig; readonly notices: readonly NodeConfigNotice[] }> {
+  const input = overlay(parseJson(await readText(path), path), rpcUrl)
+  const { config: read, warnings } = parseNodeConfig(input, path)
+  const config = port === undefined ? read : { ...read, server: { ...read.server, port } }
+  const ignored = warnings.map(({ path: key, message }) => ({
+    code: 'NODE_CONFIG_KEY_IGNORED' as const,
+    message: `${path}, ${key}: ${message}`,
+  }))
+  return {
+    config,
+    notices: [...ignored, ...noticesOf(config, path), ...(await openFileNotice(config, path))],
+  }
+}
+
+function overlay(input: unknown, rpcUrl: string | undefined): unknown {
+  if (rpcUrl === undefined || !isObject(input)) return input
+  return { ...input, chain: { ...(isObject(input.chain) ? input.chain : {}), rpc_url: rpcUrl } }
+}
+
+function noticesOf(config: NodeConfig, path: string): NodeConfigNotice[] {
+  const notices: NodeConfigNotice[] = []
+  if (config.manage_containers)
+    notices.push({
+      code: 'CONTAINERS_NOT_MANAGED',
+      message: `${path}, manage_containers: this node starts no containers; they have to run already.`,
+    })
+  if (config.chain.wallet !== null && config.chain.wallet.allowed_sim_errors.length > 0)
+    notices.push({
+      code: 'SIMULATION_ERRORS_NOT_ALLOWED',
+      message: `${path}, chain.wallet.allowed_sim_errors: this node sends nothing that fails in simulation.`,
+    })
+  return notices
+}
+
+async function openFileNotice({ chain }: NodeConfig, path: string): Promise<NodeConfigNotice[]> {
+  if (!chain.wallet?.private_key || process.platform === 'win32') return []
+  const { mode } = await stat(path)
+  if ((mode & 0o077) === 0) return []
+  const octal = (mode & 0o777).toString(8).padStart(4, '0')
+  return [
+    {
+      code: 'NODE_CONFIG_OPEN',
+      message: `${path} holds a private key and can be read by others (mode ${octal}): chmod 600 ${path}`,
+    },
+  ]
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new FlockError(
+      'NODE_CONFIG_INVALID',
+      isMissing ? `There is no node configuration ${path}.` : `${path} cannot be read: ${messageOf(error)}.`,
+      {
+        cause: error,
+        details: { file: path },
+        hint: 'flock init writes one. Name another with --node-config <file>.',
+      },
+    )
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
