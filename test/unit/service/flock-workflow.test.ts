@@ -137,9 +137,10 @@ describe('answering a paid request', () => {
     const proven = (await workflow.run({ ...onChainInput(), requiresProof: true })) as FiveFields
 
     expect({ ...proven, proof: plain.proof }).toEqual(plain)
-    const [signature] = AbiCoder.defaultAbiCoder()
-      .decode(['bytes32[9]', 'bytes'], `0x${proven.proof}`)
-      .slice(1) as [string]
+    const signature: unknown = AbiCoder.defaultAbiCoder().decode(
+      ['bytes32[9]', 'bytes'],
+      `0x${proven.proof}`,
+    )[1]
     expect(proven.proof?.startsWith(plain.processed_output ?? '-')).toBe(true)
     expect(signature).toBe(`0x${plain.proof}`)
   })
