@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+
 const REDACTED = '[redacted]'
 
 /** Environment variables that hold secrets: those of flock and whatever is named like one. */
@@ -12,7 +14,9 @@ const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^/?#\s@'"`]+@/gi
 const URL_PATH_KEY =
   /\b((?:https?|wss?):\/\/[^\s/'"`]+(?:\/[\w.-]+)*?\/)(?!0x)(?=[\w-]*\d)[\w-]{20,}(?=[/?#\s'"`,;:)\]}.]|$)/gi
 const URL_QUERY_KEY = /([?&][\w-]*(?:key|token|secret|auth)[\w-]*=)[^&\s'"`]+/gi
-const MNEMONIC = /\b(?:[a-z]{3,8} ){11,23}[a-z]{3,8}\b/g
+const LOWER_CASE_WORDS = /\b(?:[a-z]{3,8} ){11,}[a-z]{3,8}\b/g
+/** The shortest phrase of BIP-39. Twelve such words in a row are a phrase; prose uses words that are not on the list. */
+const PHRASE_WORDS = 12
 
 /** Removes secrets from text that goes to a terminal, a log or a report. */
 export interface Redactor {
@@ -44,7 +48,7 @@ export function createRedactor(env: Readonly<Record<string, string | undefined>>
       .replace(URL_CREDENTIALS, `$1${REDACTED}@`)
       .replace(URL_PATH_KEY, `$1${REDACTED}`)
       .replace(URL_QUERY_KEY, `$1${REDACTED}`)
-      .replace(MNEMONIC, REDACTED)
+      .replace(LOWER_CASE_WORDS, redactPhrases)
   }
 
   const value = (input: unknown): unknown => {
@@ -60,6 +64,22 @@ export function createRedactor(env: Readonly<Record<string, string | undefined>>
 /** Hides what might be a private key in text that echoes the command line: there it can be nothing else. */
 export function redactKeys(text: string): string {
   return text.replace(/\b(?:0x)?[0-9a-fA-F]{64}\b/g, REDACTED)
+}
+
+function redactPhrases(words: string): string {
+  // Loaded only where a text could hold a phrase at all, which is rare.
+  const { wordlists } = createRequire(import.meta.url)('ethers/wordlists') as typeof import('ethers/wordlists')
+  const list = words.split(' ')
+  const isListed = list.map((word) => (wordlists['en']?.getWordIndex(word) ?? -1) >= 0)
+  const kept: string[] = []
+  for (let start = 0; start < list.length; ) {
+    const end = isListed.indexOf(false, start) === -1 ? list.length : isListed.indexOf(false, start)
+    if (end - start >= PHRASE_WORDS) kept.push(REDACTED)
+    else kept.push(...list.slice(start, end))
+    if (end < list.length) kept.push(list[end] ?? '')
+    start = end + 1
+  }
+  return kept.join(' ')
 }
 
 function escapePattern(text: string): string {
