@@ -22,13 +22,13 @@ export interface NodeConfigOverrides {
 
 /**
  * Reads a `config.json` of the reference node, with what the command line says laid over it.
- * @throws NODE_CONFIG_INVALID, JSON_INVALID
+ * @throws NODE_CONFIG_INVALID
  */
 export async function loadNodeConfig(
   path: string,
   { rpcUrl, port }: NodeConfigOverrides = {},
 ): Promise<{ readonly config: NodeConfig; readonly notices: readonly NodeConfigNotice[] }> {
-  const input = overlay(parseJson(await readText(path), path), rpcUrl)
+  const input = overlay(parseFile(await readText(path), path), rpcUrl)
   const { config: read, warnings } = parseNodeConfig(input, path)
   const config = port === undefined ? read : { ...read, server: { ...read.server, port } }
   const ignored = warnings.map(({ path: key, message }) => ({
@@ -38,6 +38,14 @@ export async function loadNodeConfig(
   return {
     config,
     notices: [...ignored, ...noticesOf(config, path), ...(await openFileNotice(config, path))],
+  }
+}
+
+function parseFile(text: string, path: string): unknown {
+  try {
+    return parseJson(text, path)
+  } catch (error) {
+    throw new FlockError('NODE_CONFIG_INVALID', messageOf(error), { cause: error, details: { file: path } })
   }
 }
 
