@@ -98,7 +98,11 @@ export const keyFlags = {
 
 /** Flags of commands that send transactions. */
 export const spendFlags = {
-  'dry-run': Flags.boolean({ summary: 'Show what would be sent and stop there.', helpGroup: 'TRANSACTION' }),
+  'dry-run': Flags.boolean({
+    summary: 'Show what would be sent and stop there.',
+    helpGroup: 'TRANSACTION',
+    default: false,
+  }),
   'max-cost': Flags.custom<bigint>({
     summary: 'Refuse when gas could cost more than this many native coins.',
     helpGroup: 'TRANSACTION',

@@ -7,8 +7,11 @@ const inServer = { helpGroup: 'MODEL SERVER' } as const
 /** Flags of `flock init`: each is the twin of a question or of a key of flock.yaml. */
 export const initFlags = {
   from: Flags.string({ summary: 'Answers file: any part of a flock.yaml.', helpValue: '<file>' }),
-  'dry-run': Flags.boolean({ summary: 'Show what would be written and stop there.' }),
-  force: Flags.boolean({ summary: 'Replace files with other content; copies of the old ones are kept.' }),
+  'dry-run': Flags.boolean({ summary: 'Show what would be written and stop there.', default: false }),
+  force: Flags.boolean({
+    summary: 'Replace files with other content; copies of the old ones are kept.',
+    default: false,
+  }),
   name: Flags.string({ summary: 'Name of the project; by default that of the folder.' }),
   'model-name': Flags.string({ summary: 'Name of the model in this project.', ...inModel }),
   'hg-repo-id': Flags.string({ summary: 'Hugging Face repository, user/repo.', ...inModel }),

@@ -28,10 +28,15 @@ export function contextOf(draft: Draft, folder: string): QuestionContext {
   return { folder, network, isLocal: network === 'local', answer }
 }
 
-/** The questions whose answers nobody but the operator has, in order. */
+/**
+ * The questions whose answers nobody but the operator has, in order. Where the draft has the wrong shape, nothing is
+ * missing: the schema has more to say about it.
+ */
 export function missingAnswers(draft: Draft, folder: string): Question[] {
-  const context = contextOf(completeDraft(draft, folder), folder)
-  return QUESTIONS.filter((question) => isMissing(question, context))
+  const completed = completeDraft(draft, folder)
+  const context = contextOf(completed, folder)
+  const faulty = new Set(validateConfig(completed).faults.map(({ path }) => path))
+  return QUESTIONS.filter((question) => isMissing(question, context) && faulty.has(formatPath(question.path)))
 }
 
 /** Fills in the presets of the project, its first model and that model's first host; what is given stays. */
