@@ -146,7 +146,7 @@ export abstract class FlockCommand<T extends object> extends Command {
   protected async confirm(question: string, on?: NetworkConfig): Promise<void> {
     const isMainnet = on !== undefined && MAINNET_IDS.includes(on.chainId)
     const needed: MissingInput[] = [
-      ...(this.globals.yes === true ? [] : [{ name: '--yes', env: 'FLOCK_YES' }]),
+      ...(this.globals.yes === true ? [] : [{ name: '--yes', env: 'FLOCK_YES', isSwitch: true as const }]),
       ...(!isMainnet || this.globals.network !== undefined
         ? []
         : [{ name: '--network', env: 'FLOCK_NETWORK' }]),

@@ -25,15 +25,22 @@ type ArgTable = Readonly<Record<string, { readonly required?: boolean }>>
 export interface MissingInput {
   readonly name: string
   readonly env?: string
+  /** A flag without a value. */
+  readonly isSwitch?: true
 }
 
 /** The error of rule "missing input without a prompt": every missing value at once. */
 export function missingInputError(missing: readonly MissingInput[], command: string): FlockError {
   const names = missing.map(({ name, env }) => (env === undefined ? name : `${name} (or ${env})`))
   return new FlockError('INPUT_MISSING', `Missing ${names.join(', ')}.`, {
-    details: { missing },
-    hint: `${command} ${missing.map(({ name }) => (name.startsWith('-') ? `${name} <value>` : `<${name}>`)).join(' ')}`,
+    details: { missing: missing.map(({ name, env }) => ({ name, ...(env === undefined ? {} : { env }) })) },
+    hint: `${command} ${missing.map(typedInput).join(' ')}`,
   })
+}
+
+function typedInput({ name, isSwitch }: MissingInput): string {
+  if (!name.startsWith('-')) return `<${name}>`
+  return isSwitch ? name : `${name} <value>`
 }
 
 /**
