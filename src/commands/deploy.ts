@@ -50,6 +50,7 @@ export default class DeployCommand extends SpendCommand<DeployJson> {
         recordDir,
         record: before,
         wanted,
+        core: flags.distributor ?? network.rewardDistributor,
         from,
         restart: flags.restart,
       })

@@ -59,6 +59,7 @@ function network(random: Random, name: string): NetworkConfig {
     rpcUrl: `http://127.0.0.1:${1 + random(60_000)}/${random(9)}`,
     infernetRegistry: random(2) === 0 ? null : address(random),
     paymentToken: random(2) === 0 ? null : address(random),
+    rewardDistributor: random(2) === 0 ? null : address(random),
     explorerUrl: random(2) === 0 ? null : 'https://explorer.example.org',
     confirmations: 1 + random(64),
   }

@@ -7,6 +7,12 @@ import { callFlags } from './spend-command.js'
 export const deployFlags = {
   ...callFlags,
   core: Flags.boolean({ summary: "Deploy FLock's own contracts as well, where they do not stand yet." }),
+  distributor: addressFlag({
+    summary:
+      "RewardDistributor of FLock's contracts on this network, when neither flock.yaml nor the record names it.",
+    env: 'FLOCK_DISTRIBUTOR',
+    exclusive: ['core'],
+  }),
   restart: Flags.boolean({ summary: 'Deploy anew; record and journal are set aside, not deleted.' }),
   host: addressFlag({ summary: 'The model host; by default the signer.', env: 'FLOCK_HOST' }),
   'delegate-signer': addressFlag({

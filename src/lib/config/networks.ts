@@ -11,6 +11,8 @@ export interface NetworkConfig {
   readonly infernetRegistry: Address | null
   /** ERC-20 that requests are paid in; null where the deployment brings its own. */
   readonly paymentToken: Address | null
+  /** FLock's RewardDistributor, which leads to all of FLock's contracts; null where none is known. */
+  readonly rewardDistributor: Address | null
   readonly explorerUrl: string | null
   /** Blocks after which a transaction counts as final for this program. */
   readonly confirmations: number
@@ -27,6 +29,7 @@ export const NETWORK_PRESETS: Readonly<Record<string, NetworkConfig>> = {
     rpcUrl: 'http://127.0.0.1:8545',
     infernetRegistry: '0x663F3ad617193148711d28f5334eE4Ed07016602',
     paymentToken: null,
+    rewardDistributor: null,
     explorerUrl: null,
     confirmations: 1,
   },
@@ -36,6 +39,7 @@ export const NETWORK_PRESETS: Readonly<Record<string, NetworkConfig>> = {
     rpcUrl: 'https://base-sepolia-rpc.publicnode.com',
     infernetRegistry: '0xa0113fC5967707bF44d33CF9611D66726c7449B5',
     paymentToken: null,
+    rewardDistributor: null,
     explorerUrl: 'https://base-sepolia.blockscout.com',
     confirmations: 2,
   },
@@ -45,6 +49,7 @@ export const NETWORK_PRESETS: Readonly<Record<string, NetworkConfig>> = {
     rpcUrl: 'https://mainnet.base.org',
     infernetRegistry: '0xe2F36C4E23D67F81fE0B278E80ee85Cf0ccA3c8d',
     paymentToken: '0x5aB3D4c385B400F3aBB49e80DE2fAF6a88A7B691',
+    rewardDistributor: null,
     explorerUrl: 'https://base.blockscout.com',
     confirmations: 3,
   },
@@ -54,6 +59,7 @@ export const NETWORK_PRESETS: Readonly<Record<string, NetworkConfig>> = {
     rpcUrl: 'https://ethereum-rpc.publicnode.com',
     infernetRegistry: '0xa0113fC5967707bF44d33CF9611D66726c7449B5',
     paymentToken: null,
+    rewardDistributor: null,
     explorerUrl: 'https://eth.blockscout.com',
     confirmations: 3,
   },

@@ -51,6 +51,7 @@ const networkEntry = v.strictObject({
   rpcUrl: v.optional(url),
   infernetRegistry: v.optional(v.nullable(address)),
   paymentToken: v.optional(v.nullable(address)),
+  rewardDistributor: v.optional(v.nullable(address)),
   explorerUrl: v.optional(v.nullable(url)),
   confirmations: v.optional(integer(1, 64)),
 })
@@ -214,6 +215,7 @@ function emptyNetwork(name: string): NetworkConfig {
     rpcUrl: '',
     infernetRegistry: null,
     paymentToken: null,
+    rewardDistributor: null,
     explorerUrl: null,
     confirmations: 1,
   }

@@ -226,7 +226,7 @@ function recordedAddress(
       : `${step} needs ${name}, and no contract stands at ${address} on ${record.network} (chain ${record.chainId}).`,
     {
       details: { step, contract: name, chainId: record.chainId, network: record.network },
-      hint: 'Deploy the FLock core as well: flock deploy --core.',
+      hint: 'Name the RewardDistributor of the network (flock deploy --distributor), or deploy a core of your own with --core.',
     },
   )
 }

@@ -6,9 +6,10 @@ import { readContract, requireCode } from '../chain/contracts.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
 import { FlockError, isFlockError, messageOf } from '../errors.js'
-import { isAddress, type Address, type Hex } from '../hex.js'
+import { isAddress, sameAddress, type Address, type Hex } from '../hex.js'
 import { applyDeploy, type DeployEvent } from './apply.js'
 import type { WantedContract } from './contracts.js'
+import { describeCore } from './join.js'
 import {
   journalGenesis,
   journalHistory,
@@ -20,7 +21,7 @@ import {
 } from './journal.js'
 import { addressesInQuestion, planDeploy, type ChainFacts, type DeployPlan } from './plan.js'
 import { quoteDeploy, readChainFacts, readGenesis, type DeployQuote } from './quote.js'
-import { emptyRecord, withoutContracts, type DeploymentRecord } from './record.js'
+import { emptyRecord, withContracts, withoutContracts, type DeploymentRecord } from './record.js'
 
 export interface PrepareOptions {
   readonly network: string
@@ -30,6 +31,8 @@ export interface PrepareOptions {
   readonly wanted: readonly WantedContract[]
   /** Who pays. */
   readonly from: Address
+  /** RewardDistributor of a core that others deployed, to be used where none is recorded; null for none. */
+  readonly core: Address | null
   /** Plans as if nothing of what is wanted had been deployed before. */
   readonly restart: boolean
 }
@@ -68,7 +71,7 @@ export async function prepareDeploy(chain: Chain, options: PrepareOptions): Prom
   const entries = restart ? [] : readJournal(journalPath(recordDir, chain.chainId))
   const isStale = genesis !== null && entries.length > 0 && journalGenesis(entries) !== genesis
   const history = journalHistory(isStale ? [] : entries)
-  const recorded = options.record ?? emptyRecord(chain.chainId, options.network)
+  const recorded = await withCore(chain, options)
   const names = wanted.flatMap(({ name, creates }) => [name, ...creates.map((created) => created.name)])
   const record = restart ? withoutContracts(recorded, names) : recorded
   const facts = await readChainFacts(chain, addressesInQuestion(wanted, { record, history }))
@@ -99,6 +102,26 @@ export async function* runDeploy(
   } finally {
     journal.close()
   }
+}
+
+/** What is recorded, and the core that is joined where none is. */
+async function withCore(
+  chain: Chain,
+  { record, network, core, wanted }: PrepareOptions,
+): Promise<DeploymentRecord> {
+  const recorded = record ?? emptyRecord(chain.chainId, network)
+  const own = recorded.contracts.RewardDistributor?.address
+  if (core === null || wanted.some(({ name }) => name === 'RewardDistributor')) return recorded
+  if (own === undefined) return withContracts(recorded, await describeCore(chain, core))
+  if (sameAddress(own, core)) return recorded
+  throw new FlockError(
+    'DEPLOYMENT_CHANGED',
+    `The record names the RewardDistributor ${own}, the network ${core}.`,
+    {
+      details: { contract: 'RewardDistributor', recorded: own, wanted: core },
+      hint: 'Move the deployment record away to begin anew with the other core.',
+    },
+  )
 }
 
 /** Opening begins a journal with one entry of its own. */

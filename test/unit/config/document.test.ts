@@ -61,6 +61,7 @@ describe('parseConfig', () => {
       rpcUrl: 'http://10.0.0.7:8545',
       infernetRegistry: '0x663F3ad617193148711d28f5334eE4Ed07016602',
       paymentToken: '0x5aB3D4c385B400F3aBB49e80DE2fAF6a88A7B691',
+      rewardDistributor: null,
       explorerUrl: 'https://explorer.example.org',
       confirmations: 1,
     })

@@ -53,6 +53,7 @@ function prepare({ local, token }: { local: TestChain; token: Address }): Promis
     }),
     from: owner.address,
     restart: false,
+    core: null,
   })
 }
 
@@ -117,6 +118,7 @@ describe('prepareDeploy', () => {
         wanted,
         from: owner.address,
         restart: false,
+        core: null,
       }),
     )
 
