@@ -1,4 +1,5 @@
 /** Answers one interval of a subscription: check, read the inputs, run the containers, deliver. */
+import type { BlockTag } from '../chain/contracts.js'
 import { FlockError, isFlockError, toFlockError } from '../errors.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
@@ -10,7 +11,7 @@ import type { CoordinatorView, IntervalKey } from './coordinator.js'
 import type { Deliverer } from './deliver.js'
 import type { CloseReason, EventSink } from './events.js'
 import { keyOf, type Journal, type JournaledAnswer } from './journal.js'
-import { askPatiently } from './patience.js'
+import { askPatiently, type Limiter } from './patience.js'
 import { runContainers, type ContainerFault } from './run.js'
 
 export interface IntervalTask extends IntervalKey {
@@ -57,10 +58,14 @@ export interface AnswererOptions {
   readonly retry: RetryPolicy
   /** Time of the chain. */
   readonly nowSec: () => number
+  /** Block to read at: the newest that was seen, so that an endpoint which lags behind fails and does not mislead. */
+  readonly blockTag: () => BlockTag
   readonly now: () => number
   readonly emit: EventSink
+  /** Asks the endpoint when there is room. */
+  readonly limitReads: Limiter
   /** Runs containers when there is room. */
-  readonly limit: <T>(task: () => Promise<T>) => Promise<T>
+  readonly limitRuns: Limiter
 }
 
 export interface Answerer {
@@ -80,6 +85,8 @@ type OpenTask = IntervalTask & { readonly subscription: Subscription }
 type Closed = Extract<IntervalOutcome, { kind: 'closed' }>
 
 const RETRY_MAX_DELAY_MS = 30_000
+/** An endpoint that lags behind catches up sooner; what it refuses longer is too heavy for it. */
+const MAX_REFUSALS = 8
 
 /** The error that ends the work on an interval from outside. */
 export function closeWith(reason: CloseReason, message: string): FlockError {
@@ -106,14 +113,14 @@ export function createAnswerer(options: AnswererOptions): Answerer {
 
   async function work(task: IntervalTask): Promise<IntervalOutcome> {
     for (;;) {
-      const computed = (await recall(task)) ?? (await options.limit(() => computeOpen(task)))
+      const computed = (await recall(task)) ?? (await computeOpen(task))
       if ('kind' in computed) return computed
       await task.settled()
       if (isOpen(task) && (await isOutdated(task, computed))) continue
       const result = await options.deliverer.deliver(computed.answer, {
         isOver: task.isOver,
         settled: task.settled,
-        isCancelled: async () => (await current(task)).activeAt === CANCELLED_ACTIVE_AT,
+        isCancelled: async () => (await patiently(task, () => read(task))).activeAt === CANCELLED_ACTIVE_AT,
         signal: task.signal,
       })
       if (result.kind === 'closed') return result
@@ -150,7 +157,7 @@ export function createAnswerer(options: AnswererOptions): Answerer {
     const asked = { inputs: checked.inputs, timestampSec, revision }
     const request = { inputs: checked.inputs, requiresProof: subscription.verifier !== ZERO_ADDRESS }
     for (let attempt = 1; ; attempt += 1) {
-      const result = await runContainers(containers, request, { ...options, signal })
+      const result = await options.limitRuns(() => runContainers(containers, request, { ...options, signal }))
       const delivery = result.ok ? encodeAnswer(containers, result.outputJson) : result.fault
       if (!('kind' in delivery)) {
         const record = { id, interval, fingerprint, delivery }
@@ -171,11 +178,12 @@ export function createAnswerer(options: AnswererOptions): Answerer {
   /** Whether the interval still wants an answer, and its inputs, in one round of calls. */
   async function check(task: OpenTask, timestampSec: number): Promise<Closed | { readonly inputs: Hex }> {
     const { subscription, isFresh } = task
+    const blockTag = options.blockTag()
     const [responses, hasResponded, now, inputs] = await Promise.all([
-      view.readResponses(task),
-      isFresh ? false : view.hasResponded(task, options.node),
-      isFresh ? subscription : current(task),
-      view.readInputs(subscription.owner, task, { timestampSec, node: options.node }),
+      view.readResponses(task, blockTag),
+      isFresh ? false : view.hasResponded(task, options.node, blockTag),
+      isFresh ? subscription : read(task),
+      view.readInputs(subscription.owner, task, { timestampSec, node: options.node, blockTag }),
     ])
     if (now.owner === ZERO_ADDRESS) return closed('missing', 'The subscription is not on the chain.')
     if (now.activeAt === CANCELLED_ACTIVE_AT) return closed('cancelled', 'The subscription was cancelled.')
@@ -189,21 +197,28 @@ export function createAnswerer(options: AnswererOptions): Answerer {
   async function isOutdated(task: OpenTask, { asked }: Computed): Promise<boolean> {
     if (asked === null || asked.revision === task.revision()) return false
     const { id, interval, subscription } = task
-    const context = { timestampSec: asked.timestampSec, node: options.node }
-    const inputs = await patiently(task, () => view.readInputs(subscription.owner, task, context))
+    const inputs = await patiently(task, () =>
+      view.readInputs(subscription.owner, task, {
+        timestampSec: asked.timestampSec,
+        node: options.node,
+        blockTag: options.blockTag(),
+      }),
+    )
     if (inputs === asked.inputs) return false
     await journal.append({ type: 'closed', id, interval, reason: 'reorged' })
     return true
   }
 
-  async function current({ id, signal }: IntervalTask): Promise<Subscription> {
-    const [row] = await askPatiently(() => view.readSubscriptions(id, id, 'latest'), { emit, signal })
+  /** The subscription as it stands now. */
+  async function read({ id }: IntervalTask): Promise<Subscription> {
+    const [row] = await view.readSubscriptions(id, id, options.blockTag())
     if (row === undefined) throw new FlockError('INTERNAL', `The Reader gave nothing for subscription ${id}.`)
     return row
   }
 
-  const patiently = <T>({ signal }: IntervalTask, ask: () => Promise<T>) =>
-    askPatiently(ask, { emit, signal })
+  function patiently<T>({ signal }: IntervalTask, ask: () => Promise<T>): Promise<T> {
+    return askPatiently(() => options.limitReads(ask), { emit, signal, maxRefusals: MAX_REFUSALS })
+  }
 
   return { answer }
 }

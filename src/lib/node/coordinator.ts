@@ -24,6 +24,14 @@ export interface IntervalKey {
   readonly interval: number
 }
 
+export interface InputsContext {
+  /** Time of the chain. */
+  readonly timestampSec: number
+  /** Account that will deliver. */
+  readonly node: Address
+  readonly blockTag: BlockTag
+}
+
 export interface CoordinatorView {
   readonly coordinator: Address
   /** Null when the chain has no such block. */
@@ -33,12 +41,12 @@ export interface CoordinatorView {
   /** One per id from `fromId` to `toId` inclusive, in order; `owner` is zero where there is none. */
   readSubscriptions(fromId: number, toId: number, blockTag: BlockTag): Promise<Subscription[]>
   /** Accepted deliveries of one interval. */
-  readResponses(key: IntervalKey): Promise<number>
+  readResponses(key: IntervalKey, blockTag: BlockTag): Promise<number>
   /** The same for many at once, in order. */
   readResponsesBatch(keys: readonly IntervalKey[], blockTag: BlockTag): Promise<number[]>
-  hasResponded(key: IntervalKey, node: Address): Promise<boolean>
+  hasResponded(key: IntervalKey, node: Address, blockTag: BlockTag): Promise<boolean>
   /** What the consumer gives its containers; `0x` when it reverts or is no consumer, as the reference node has it. */
-  readInputs(owner: Address, key: IntervalKey, context: { timestampSec: number; node: Address }): Promise<Hex>
+  readInputs(owner: Address, key: IntervalKey, context: InputsContext): Promise<Hex>
 }
 
 const CONSUMER: ContractArtifact = {
@@ -79,7 +87,7 @@ export async function openCoordinator(chain: Chain, registry: Address): Promise<
 }
 
 function createView(chain: Chain, coordinator: Address, reader: Address): CoordinatorView {
-  const ask = <T>(fn: string, args: readonly unknown[], blockTag: BlockTag = 'latest') =>
+  const ask = <T>(fn: string, args: readonly unknown[], blockTag: BlockTag) =>
     readContract<T>(chain, eip712CoordinatorArtifact, coordinator, fn, args, blockTag)
   return {
     coordinator,
@@ -101,8 +109,8 @@ function createView(chain: Chain, coordinator: Address, reader: Address): Coordi
       )
       return rows.map(toSubscription)
     },
-    readResponses: async ({ id, interval }) =>
-      Number(await ask<bigint>('redundancyCount', [hashKey(['uint32', 'uint32'], [id, interval])])),
+    readResponses: async ({ id, interval }, blockTag) =>
+      Number(await ask<bigint>('redundancyCount', [hashKey(['uint32', 'uint32'], [id, interval])], blockTag)),
     readResponsesBatch: async (keys, blockTag) => {
       const args = [keys.map(({ id }) => id), keys.map(({ interval }) => interval)]
       const counts = await readContract<bigint[]>(
@@ -115,12 +123,16 @@ function createView(chain: Chain, coordinator: Address, reader: Address): Coordi
       )
       return counts.map(Number)
     },
-    hasResponded: ({ id, interval }, node) =>
-      ask<boolean>('nodeResponded', [hashKey(['uint32', 'uint32', 'address'], [id, interval, node])]),
-    readInputs: async (owner, { id, interval }, { timestampSec, node }) => {
+    hasResponded: ({ id, interval }, node, blockTag) =>
+      ask<boolean>(
+        'nodeResponded',
+        [hashKey(['uint32', 'uint32', 'address'], [id, interval, node])],
+        blockTag,
+      ),
+    readInputs: async (owner, { id, interval }, { timestampSec, node, blockTag }) => {
       try {
         const args = [id, interval, timestampSec, node]
-        return await readContract<Hex>(chain, CONSUMER, owner, 'getContainerInputs', args)
+        return await readContract<Hex>(chain, CONSUMER, owner, 'getContainerInputs', args, blockTag)
       } catch (error) {
         if (isFlockError(error) && (error.code === 'TX_REVERTED' || error.code === 'CONTRACT_MISSING'))
           return '0x'

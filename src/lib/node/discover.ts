@@ -14,11 +14,11 @@ export type DiscoveryEvent =
   | {
       readonly type: 'found'
       readonly head: Head
-      readonly chainTimeSec: number
+      readonly latest: Head
       readonly subscriptions: readonly FoundSubscription[]
     }
-  /** Everything up to `lastId` was found, as of `head`. The latest block, which may be ahead, gives the time. */
-  | { readonly type: 'head'; readonly head: Head; readonly chainTimeSec: number; readonly lastId: number }
+  /** Everything up to `lastId` was found, as of `head`, which may trail the `latest` block. */
+  | { readonly type: 'head'; readonly head: Head; readonly latest: Head; readonly lastId: number }
   /** Blocks after `block` were replaced; ids above `lastId` are void until they are found again. */
   | { readonly type: 'reorged'; readonly block: number; readonly from: Head; readonly lastId: number }
   /** Nothing new; time has passed. */
@@ -68,10 +68,11 @@ export async function* discoverSubscriptions(
   let faults = 0
   while (!signal.aborted) {
     try {
-      const { latest, head } = await readHeads(view, options.trailBlocks)
-      const chainTimeSec = latest?.timestampSec ?? 0
-      if (head === null || head.hash === completeHash || isBehind(head, seen)) yield { type: 'idle' }
+      const heads = await readHeads(view, options.trailBlocks)
+      if (heads === null || heads.head.hash === completeHash || isBehind(heads.head, seen))
+        yield { type: 'idle' }
       else {
+        const { latest, head } = heads
         const kept = await dropReplaced(view, seen, head)
         const newest = await view.readLastId(head.number)
         const standing = kept.length === seen.length ? lastId : (kept.at(-1)?.lastId ?? options.lastId)
@@ -94,10 +95,10 @@ export async function* discoverSubscriptions(
           lastId = toId
           seen = remember(seen, { head, lastId })
           const subscriptions = rows.map((subscription, index) => ({ id: fromId + index, subscription }))
-          yield { type: 'found', head, chainTimeSec, subscriptions }
+          yield { type: 'found', head, latest, subscriptions }
         }
         completeHash = head.hash
-        yield { type: 'head', head, chainTimeSec, lastId }
+        yield { type: 'head', head, latest, lastId }
       }
       faults = 0
       await sleep(options.pollMs, signal)
@@ -118,11 +119,11 @@ export async function* discoverSubscriptions(
 async function readHeads(
   view: CoordinatorView,
   trailBlocks: number,
-): Promise<{ readonly latest: Head | null; readonly head: Head | null }> {
+): Promise<{ readonly latest: Head; readonly head: Head } | null> {
   const latest = await view.readHead('latest')
-  if (latest === null || trailBlocks === 0) return { latest, head: latest }
-  const number = latest.number - trailBlocks
-  return { latest, head: number < 0 ? null : await view.readHead(number) }
+  if (latest === null || latest.number < trailBlocks) return null
+  const head = trailBlocks === 0 ? latest : await view.readHead(latest.number - trailBlocks)
+  return head === null ? null : { latest, head }
 }
 
 /**

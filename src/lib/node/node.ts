@@ -61,6 +61,8 @@ const DRAIN_MS = 30_000
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** Container runs at a time. */
 const MAX_RUNS = 64
+/** Rounds of calls to the RPC endpoint at a time, for intervals that begin. */
+const MAX_READS = 16
 /** Container faults are met with pauses of 1, 2, 4, 8 and 16 s, enough for a container to be restarted. */
 const RETRY: RetryPolicy = { attempts: 6, delayMs: 1_000 }
 
@@ -103,8 +105,9 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     now,
     signal: AbortSignal.any(signals),
     pollMs: options.pollMs ?? Math.min(POLL_MS, config.chain.snapshot_sync.sync_period * 1000),
-    answererOf: (nowSec) =>
+    answererOf: (chainNow) =>
       createAnswerer({
+        ...chainNow,
         view,
         journal,
         deliverer,
@@ -112,10 +115,10 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
         urlOf: ({ id }: NodeContainer) => urls.get(id) ?? '',
         node: signer.address,
         retry,
-        nowSec,
         now,
         emit,
-        limit: createLimiter(MAX_RUNS),
+        limitReads: createLimiter(MAX_READS),
+        limitRuns: createLimiter(MAX_RUNS),
       }),
     drain: async (jobs) => {
       const timer = setTimeout(() => hardStop.abort(), options.drainMs ?? DRAIN_MS)

@@ -3,7 +3,7 @@ import type { Hex } from '../hex.js'
 import type { NodeConfig } from '../infernet/node-config.js'
 import { lastInterval, type Subscription } from '../infernet/subscription.js'
 import { sleep } from '../retry.js'
-import type { Answerer, IntervalOutcome, IntervalTask } from './answer.js'
+import type { Answerer, AnswererOptions, IntervalOutcome, IntervalTask } from './answer.js'
 import { createChainClock, isPast } from './chain-clock.js'
 import { createContainerIndex } from './container-index.js'
 import { fingerprintOf, type CoordinatorView, type Head } from './coordinator.js'
@@ -27,7 +27,7 @@ export interface ServingOptions {
   readonly now: () => number
   readonly signal: AbortSignal
   readonly pollMs: number
-  readonly answererOf: (nowSec: () => number) => Answerer
+  readonly answererOf: (now: Pick<AnswererOptions, 'nowSec' | 'blockTag'>) => Answerer
   /** Waits for what was sent, as long as it sees fit. */
   readonly drain: (jobs: Promise<unknown>) => Promise<void>
 }
@@ -44,12 +44,18 @@ export function createServing(options: ServingOptions): Serving {
   const tracker = createTracker()
   const index = createContainerIndex(config.containers)
   const clock = createChainClock(options.now)
-  const jobs = createJobs(options.answererOf(() => clock.nowSec()))
+  const jobs = createJobs(options.answererOf({ nowSec: () => clock.nowSec(), blockTag: () => latestBlock }))
   const deliveries = createRecentDeliveries()
+  let latestBlock = 0
   let isCaughtUp = false
   /** True from a reorganisation until everything was found again. */
   let isSettling = false
   let cursorId = -1
+
+  function see(latest: Head): void {
+    latestBlock = latest.number
+    clock.set(latest.timestampSec)
+  }
 
   async function work(): Promise<void> {
     try {
@@ -71,10 +77,10 @@ export function createServing(options: ServingOptions): Serving {
   async function take(event: DiscoveryEvent): Promise<void> {
     switch (event.type) {
       case 'found':
-        clock.set(event.chainTimeSec)
+        see(event.latest)
         return judge(event.subscriptions, event.head)
       case 'head':
-        clock.set(event.chainTimeSec)
+        see(event.latest)
         return settle(event.head, event.lastId)
       case 'reorged':
         return revise(event)
@@ -91,7 +97,7 @@ export function createServing(options: ServingOptions): Serving {
   async function restore(): Promise<void> {
     const head = await patiently(() => view.readHead('latest'))
     if (head === null) return
-    clock.set(head.timestampSec)
+    see(head)
     const batchSize = config.chain.snapshot_sync.batch_size
     const ids = journaledIds(journal.state)
     const found = await patiently(() => readSubscriptionsById(ids, { view, head, batchSize }))
