@@ -46,7 +46,7 @@ export default class RegisterModelCommand extends SpendCommand<RegistrationJson>
     }),
     attestation: Flags.string({ summary: 'Contributor attestation to put in force.', helpValue: '<file>' }),
     probe: Flags.boolean({ summary: 'Ask the model hosts first.', default: true, allowNo: true }),
-    update: Flags.boolean({ summary: 'Change a model that is registered already.' }),
+    update: Flags.boolean({ summary: 'Change a model that is registered already.', default: false }),
     'signer-grace': Flags.integer({
       summary: 'Seconds for which receipts of a replaced signer stay valid; 0 when its key is lost.',
       helpValue: '<s>',

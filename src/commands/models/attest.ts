@@ -30,7 +30,7 @@ export default class ModelsAttestCommand extends ChainCommand<ModelsAttestJson> 
   static override flags = {
     ...keyFlags,
     out: Flags.string({ summary: 'File to write.', helpValue: '<file>' }),
-    force: Flags.boolean({ summary: 'Replace the file when it exists.', dependsOn: ['out'] }),
+    force: Flags.boolean({ summary: 'Replace the file of --out when it exists.', default: false }),
     'expires-in': Flags.integer({
       summary: 'Days after which the attestation is void.',
       helpValue: '<days>',

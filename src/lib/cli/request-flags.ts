@@ -46,6 +46,6 @@ export const requestFlags = {
     min: 1,
     max: MAX_REDUNDANCY,
   }),
-  lazy: Flags.boolean({ summary: "Have answers stored in Infernet's Inbox." }),
+  lazy: Flags.boolean({ summary: "Have answers stored in Infernet's Inbox.", default: false }),
   wait: Flags.boolean({ summary: 'Wait for the answers.', default: true, allowNo: true }),
 }

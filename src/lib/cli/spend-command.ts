@@ -1,6 +1,7 @@
 import type { CallEvent, CallRunner } from '../chain/calls.js'
 import type { MinedTransaction } from '../chain/wait.js'
 import type { NetworkConfig } from '../config/networks.js'
+import { FlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
 import { ChainCommand } from './chain-command.js'
 import type { KeyFlags } from './flock-command.js'
@@ -20,7 +21,6 @@ export const callFlags = {
   from: addressFlag({
     summary: 'With --dry-run: the account to try from; no key is needed then.',
     helpGroup: 'TRANSACTION',
-    dependsOn: ['dry-run'],
   }),
 }
 
@@ -54,9 +54,15 @@ const NOTHING_SENT: Spent = { cost: null, dryRun: false, changed: false, transac
 
 /** Base of commands that send transactions: shows the plan, asks, sends, tells how far it is. */
 export abstract class SpendCommand<T extends object> extends ChainCommand<T> {
-  /** The signing key; null in a dry run from a given account. */
+  /** The signing key; null in a dry run from a given account. @throws USAGE_INVALID, and what `loadKey` throws */
   protected async senderKey(flags: CallFlags): Promise<Hex | null> {
-    if (flags['dry-run'] && flags.from !== undefined) return null
+    if (flags.from !== undefined && !flags['dry-run']) {
+      throw new FlockError(
+        'USAGE_INVALID',
+        '--from goes with --dry-run: what is sent is sent by the account of a key.',
+      )
+    }
+    if (flags.from !== undefined) return null
     return this.loadKey('FLOCK_PRIVATE_KEY', flags)
   }
 
@@ -66,7 +72,7 @@ export abstract class SpendCommand<T extends object> extends ChainCommand<T> {
    */
   protected async spend(spending: Spending): Promise<Spent> {
     const { network, flags, question, runner } = spending
-    const dryRun = Boolean(flags['dry-run'])
+    const dryRun = flags['dry-run']
     if (runner === null) {
       this.note('Nothing to send: the chain is as it should be.')
       return { ...NOTHING_SENT, dryRun }
