@@ -33,6 +33,8 @@ export interface NodeWorld extends TestChain {
   readonly consumer: Address
   /** Sends a call of the consumer from the requester's account. */
   call(fn: string, args: readonly unknown[]): Promise<MinedTransaction>
+  /** Creates a subscription owned by the requester's account, by the Coordinator's own arguments. */
+  subscribe(args: readonly unknown[]): Promise<MinedTransaction>
   /** Creates a subscription and returns its id. */
   ask(containers: string, options?: Partial<AskOptions>): Promise<number>
   answers(): Promise<ConsumerAnswer[]>
@@ -98,6 +100,11 @@ export async function createNodeWorld(options: Partial<ChainProcessOptions> = {}
     coordinator,
     consumer,
     call,
+    subscribe: (args) =>
+      transact(requester, {
+        to: coordinator,
+        data: encodeCall(eip712CoordinatorArtifact, 'createSubscription', args),
+      }),
     ask: async (containers, { frequency = 1, period = 0, redundancy = 1, inputs = '0x' } = {}) => {
       const mined = await call('ask', [containers, frequency, period, redundancy, inputs])
       const [created] = parseLogs(eip712CoordinatorArtifact, mined.logs)
@@ -143,6 +150,7 @@ export interface NodeSettings {
   readonly account?: number
   /** Merged into each container of the configuration. */
   readonly container?: object
+  readonly maxGasLimit?: number
   readonly options?: Partial<InfernetNodeOptions>
 }
 
@@ -150,7 +158,13 @@ export async function startNode(world: NodeWorld, settings: NodeSettings): Promi
   const { config } = parseNodeConfig({
     manage_containers: false,
     server: { port: 0 },
-    chain: { enabled: true, rpc_url: world.rpcUrl, registry_address: world.registry, trail_head_blocks: 0 },
+    chain: {
+      enabled: true,
+      rpc_url: world.rpcUrl,
+      registry_address: world.registry,
+      trail_head_blocks: 0,
+      wallet: { max_gas_limit: settings.maxGasLimit ?? 5_000_000 },
+    },
     containers: Object.entries(settings.containers).map(([id, url]) => ({ id, url, ...settings.container })),
   })
   const node = await createInfernetNode({

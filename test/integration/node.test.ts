@@ -330,6 +330,66 @@ describe('a node', () => {
     ])
   })
 
+  it('sends nothing that needs more gas than it may use', async () => {
+    const container = await serve()
+    const node = await start({ containers: { heavy: container.url }, maxGasLimit: 60_000 })
+
+    const id = await world.ask('heavy')
+    const closed = await node.waitFor('intervalClosed', (event) => event.id === id)
+
+    expect(closed.reason).toBe('gasTooHigh')
+    expect(closed.message).toContain('max_gas_limit is 60000')
+    expect(node.countOf('deliverySent')).toBe(0)
+  })
+
+  it('keeps an answer that it cannot pay for, and delivers it once it can', async () => {
+    const container = await serve()
+    const node = await start({ containers: { poor: container.url }, account: 8 })
+    await world.send('anvil_setBalance', [node.address, '0x1'])
+
+    const id = await world.ask('poor')
+    const failed = await node.waitFor('deliveryFailed', (event) => event.id === id)
+    await world.send('anvil_setBalance', [node.address, '0xde0b6b3a7640000'])
+    await node.waitFor('delivered', (event) => event.id === id)
+
+    expect(failed.code).toBe('FUNDS_INSUFFICIENT')
+    expect(container.requests).toHaveLength(1)
+    expect(await answersTo(id)).toHaveLength(1)
+  })
+
+  it('is not held up by subscriptions that nobody could answer', async () => {
+    const container = await serve()
+    const node = await start({ containers: { hostile: container.url } })
+    const zero = '0x0000000000000000000000000000000000000000'
+
+    await world.send('evm_setAutomine', [false])
+    const sent = [
+      // An owner without code, no intervals, no redundancy, a period that wraps around, and one that is fine.
+      world.subscribe(['hostile', 1, 0, 1, false, zero, 0n, zero, zero]),
+      world.subscribe(['hostile', 0, 0, 1, false, zero, 0n, zero, zero]),
+      world.subscribe(['hostile', 1, 0, 0, false, zero, 0n, zero, zero]),
+      world.subscribe(['hostile', 1, 2_000_000_000, 1, false, zero, 0n, zero, zero]),
+      world.ask('hostile', { inputs: '0xbeef' }),
+    ]
+    await until(
+      async () =>
+        Number(((await world.send('txpool_status')) as { pending: string }).pending) === sent.length,
+    )
+    await world.send('evm_setAutomine', [true])
+    await world.mine()
+    const good = (await Promise.all(sent)).at(-1) as number
+    await node.waitFor('delivered', (event) => event.id === good)
+    const codeless = await node.waitFor('intervalClosed', (event) => event.id === good - 4)
+
+    expect(codeless.reason).toBe('deliveryRefused')
+    expect(await answersTo(good)).toHaveLength(1)
+    for (const id of [good - 3, good - 2])
+      expect(await node.waitFor('subscriptionDropped', (event) => event.id === id)).toMatchObject({
+        reason: 'completed',
+      })
+    expect(await node.waitFor('subscriptionAccepted', (event) => event.id === good - 1)).toBeDefined()
+  })
+
   it('answers a burst in one block completely, each once', async () => {
     const container = await serve()
     const node = await start({ containers: { burst: container.url } })
@@ -361,6 +421,6 @@ describe('a node', () => {
 })
 
 /** Waits for a condition that only time brings about. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5))
 }

@@ -1,6 +1,7 @@
 import type { Address } from '../../hex.js'
 import type { LogRecord } from '../../log.js'
 import type { NodeEvent } from '../../node/events.js'
+import { printableLine } from './text.js'
 
 /** A node, and what it did once it is stopped. */
 export interface NodeStartJson {
@@ -33,7 +34,8 @@ export function countNodeEvent(result: NodeStartJson, event: NodeEvent): NodeSta
 
 /** An event as a log record: what is routine is debug, what was lost is a warning. */
 export function nodeEventRecord(event: NodeEvent): LogRecord {
-  const { type, ...fields } = event
+  const { type } = event
+  const fields = fieldsOf(event)
   switch (event.type) {
     case 'started':
     case 'stopped':
@@ -59,6 +61,16 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'rpcFailed':
       return { level: 'warn', message: WORDS[type], fields }
   }
+}
+
+/** Messages may repeat what strangers wrote into their contracts. */
+function fieldsOf({ type: _, ...fields }: NodeEvent): LogRecord['fields'] {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === 'string' ? printableLine(value) : value,
+    ]),
+  )
 }
 
 /** Ends of an interval that are nobody's fault. */
