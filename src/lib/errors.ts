@@ -70,7 +70,10 @@ export const ERRORS = {
   HOST_ANSWER_INVALID: entry('rejected', 'A model host gave an answer that cannot be delivered on chain.'),
   RECEIPT_INVALID: entry('rejected', 'A usage receipt does not verify.'),
   CONTAINER_FAILED: entry('unavailable', 'A container answered with an error.'),
-  ATTESTATION_INVALID: entry('user', 'A contributor attestation is malformed, expired or not for this model.'),
+  ATTESTATION_INVALID: entry(
+    'user',
+    'A contributor attestation is malformed, expired or not for this model.',
+  ),
   ANSWER_TIMEOUT: entry('unavailable', 'A request was made and no node answered in time.'),
   REWARDS_SHARES_INVALID: entry('user', 'Shares do not add up to 1,000,000 ppm.'),
   PARTIAL: entry('rejected', 'Some transactions were mined, a later step failed.'),

@@ -68,11 +68,13 @@ export function redactKeys(text: string): string {
 
 function redactPhrases(words: string): string {
   // Loaded only where a text could hold a phrase at all, which is rare.
-  const { wordlists } = createRequire(import.meta.url)('ethers/wordlists') as typeof import('ethers/wordlists')
+  const { wordlists } = createRequire(import.meta.url)(
+    'ethers/wordlists',
+  ) as typeof import('ethers/wordlists')
   const list = words.split(' ')
   const isListed = list.map((word) => (wordlists['en']?.getWordIndex(word) ?? -1) >= 0)
   const kept: string[] = []
-  for (let start = 0; start < list.length; ) {
+  for (let start = 0; start < list.length;) {
     const end = isListed.indexOf(false, start) === -1 ? list.length : isListed.indexOf(false, start)
     if (end - start >= PHRASE_WORDS) kept.push(REDACTED)
     else kept.push(...list.slice(start, end))
