@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type * as Wordlists from 'ethers/wordlists'
 
 const REDACTED = '[redacted]'
 
