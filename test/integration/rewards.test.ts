@@ -258,6 +258,17 @@ describe('rewards of a model with two training nodes, two validators and three d
     expect(few.records).toEqual(all.records.slice(0, 2))
   })
 
+  it('are found across many ranges of blocks, as far back as is asked', async () => {
+    const whole = await readUsage(world.place, { modelId, fromBlock: null, limit: 100 })
+    const pieces = await readUsage(world.place, { modelId, fromBlock: null, limit: 100 }, 3)
+    const [newest] = whole.records
+    const fromBlock = newest?.blockNumber ?? 0
+    const recent = await readUsage(world.place, { modelId, fromBlock, limit: 100 }, 3)
+
+    expect(pieces).toEqual(whole)
+    expect(recent).toMatchObject({ fromBlock, records: [{ txHash: newest?.txHash }] })
+  })
+
   it('give unused escrow back to the requester, free of claim fees', async () => {
     const requester = world.nth('requester')
     const before = await world.tokensOf(requester.address)

@@ -42,8 +42,15 @@ export interface UsageList {
   readonly toBlock: number
 }
 
-/** Reads ranges of blocks from the newest backwards until `limit` records are found or the first block is reached. */
-export async function readUsage(place: RewardsPlace, filter: UsageFilter): Promise<UsageList> {
+/**
+ * Reads ranges of blocks from the newest backwards until `limit` records are found or the first block is reached.
+ * @param maxRange most blocks in one question to the node
+ */
+export async function readUsage(
+  place: RewardsPlace,
+  filter: UsageFilter,
+  maxRange = LOG_RANGE,
+): Promise<UsageList> {
   const head = await place.chain.provider.getBlockNumber()
   const first = Math.max(filter.fromBlock ?? place.fromBlock, place.fromBlock)
   const records: UsageRecord[] = []
@@ -51,8 +58,8 @@ export async function readUsage(place: RewardsPlace, filter: UsageFilter): Promi
   let from = head + 1
   while (from > first && records.length < filter.limit) {
     const to = from - 1
-    from = Math.max(first, to - LOG_RANGE + 1)
-    const events = await readEvents(place, filter.modelId, from, to)
+    from = Math.max(first, to - maxRange + 1)
+    const events = await readEvents(place, filter.modelId, { fromBlock: from, toBlock: to, maxRange })
     for (const { name, args } of events) {
       if (name === 'RequestOpened') requesters.set(args['requestId'] as Hex, args['requester'] as Address)
     }
@@ -72,8 +79,7 @@ export async function readUsage(place: RewardsPlace, filter: UsageFilter): Promi
 async function readEvents(
   place: RewardsPlace,
   modelId: Hex | null,
-  fromBlock: number,
-  toBlock: number,
+  range: { readonly fromBlock: number; readonly toBlock: number; readonly maxRange: number },
 ): Promise<ParsedLog[]> {
   const kinds = [
     eventTopic(usageMeterArtifact, 'UsageRecorded'),
@@ -83,11 +89,9 @@ async function readEvents(
   const query = {
     address: place.usageMeter,
     topics: [kinds, null, modelId],
-    fromBlock,
-    toBlock,
-    maxRange: LOG_RANGE,
+    ...range,
   }
-  for await (const range of getLogsInRanges(place.chain, query)) logs.push(...range)
+  for await (const found of getLogsInRanges(place.chain, query)) logs.push(...found)
   return parseLogs(usageMeterArtifact, logs)
 }
 
