@@ -69,9 +69,7 @@ export function redactKeys(text: string): string {
 
 function redactPhrases(words: string): string {
   // Loaded only where a text could hold a phrase at all, which is rare.
-  const { wordlists } = createRequire(import.meta.url)(
-    'ethers/wordlists',
-  ) as typeof import('ethers/wordlists')
+  const { wordlists } = createRequire(import.meta.url)('ethers/wordlists') as typeof Wordlists
   const list = words.split(' ')
   const isListed = list.map((word) => (wordlists['en']?.getWordIndex(word) ?? -1) >= 0)
   const kept: string[] = []
