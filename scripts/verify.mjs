@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { forgeTests } from './lib/forge.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { root } from './lib/root.mjs'
 import { run, runNode } from './lib/steps.mjs'
@@ -14,30 +15,6 @@ const bin = (path) => join(root, 'node_modules', path)
 async function step(promise) {
   const { code } = await promise
   return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
-}
-
-async function forgeTests() {
-  const { code, stdout } = await runNode(bin('@foundry-rs/forge/bin.mjs'), ['test', '--json'], {
-    stdout: 'capture',
-    env: { FOUNDRY_DISABLE_NIGHTLY_WARNING: '1' },
-  })
-  const line = stdout.split('\n').find((text) => text.startsWith('{'))
-  if (line === undefined) {
-    process.stderr.write(stdout)
-    return { passed: 0, failed: 1 }
-  }
-  const count = { passed: 0, failed: 0 }
-  for (const [suite, { test_results: results }] of Object.entries(JSON.parse(line))) {
-    for (const [name, { status, reason }] of Object.entries(results)) {
-      if (status === 'Success') count.passed += 1
-      if (status !== 'Failure') continue
-      count.failed += 1
-      process.stderr.write(`FAIL ${suite} ${name}: ${reason ?? 'no reason given'}\n`)
-    }
-  }
-  // A status that no counted failure explains (a suite that did not compile, no suite at all) is a failure too.
-  if (count.passed === 0 || (code !== 0 && count.failed === 0)) count.failed += 1
-  return count
 }
 
 async function jestTests() {
