@@ -76,7 +76,9 @@ export async function recoverDevnet(
     ...flockContracts(accountOf(accounts, 'owner').address),
   ]
   const known = new Map(expected.map(({ wanted, address }) => [wanted.name, address]))
-  const found = await Promise.all(expected.map((contract) => recover(chain, contract, known)))
+  // One after the other, so that the same contract is named whatever the order in which answers arrive.
+  const found: (readonly [ContractName, DeployedContract])[][] = []
+  for (const contract of expected) found.push(await recover(chain, contract, known))
   const standing = await Promise.all(
     contractList(previous.contracts).map(async ({ name, ...contract }) => {
       const isSame = (await readCodeHash(chain, contract.address)) === contract.codeHash
