@@ -6,7 +6,8 @@ import { FlockCommand } from '../lib/cli/flock-command.js'
 import { storyLines, storyResultLines } from '../lib/cli/views/quickstart.js'
 import { devnetAccounts } from '../lib/devnet/accounts.js'
 import { createCommandRunner } from '../lib/devnet/command-runner.js'
-import { tellStory, type StoryResult } from '../lib/devnet/story.js'
+import { tellStory } from '../lib/devnet/story.js'
+import type { StoryResult } from '../lib/devnet/story-events.js'
 
 export default class QuickstartCommand extends FlockCommand<StoryResult> {
   static override summary = 'The whole story on a local chain: from an empty folder to claimed rewards.'

@@ -1,4 +1,4 @@
-import type { Fact, StoryEvent, StoryResult } from '../../devnet/story.js'
+import type { Fact, StoryEvent, StoryResult } from '../../devnet/story-events.js'
 import { FLOCK_DECIMALS, formatAmount } from '../../units.js'
 import { pairLines } from './table.js'
 
