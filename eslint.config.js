@@ -67,6 +67,7 @@ export default tseslint.config(
         Buffer: 'readonly',
         setTimeout: 'readonly',
         clearTimeout: 'readonly',
+        clearInterval: 'readonly',
         setInterval: 'readonly',
         AbortController: 'readonly',
         performance: 'readonly',

@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { FlockError } from '../errors.js'
 import { stringifyJson } from '../json.js'
 import { causeLine, failureEnvelope } from './envelope.js'
@@ -90,7 +90,7 @@ function writeReport(error: FlockError, options: FailureOptions): string | null 
   const path = join(reportDir, `flock-report-${now.toISOString().replace(/[:.]/g, '-')}.txt`)
   const facts = [`command: ${command}`, `node: ${process.version} ${process.platform} ${process.arch}`]
   try {
-    mkdirSync(reportDir, { recursive: true, mode: 0o700 })
+    for (const folder of [dirname(reportDir), reportDir]) if (!existsSync(folder)) mkdirSync(folder, 0o700)
     writeFileSync(path, `${[...facts, redactor.text(stackOf(error))].join('\n')}\n`, { mode: 0o600 })
     return path
   } catch {

@@ -23,6 +23,7 @@ function levelText(level: LogLevel, palette: Palette): string {
 }
 
 function fieldText(value: unknown): string {
-  const text = typeof value === 'string' ? value : stringifyJson(value)
-  return /[\s"]/.test(text) && typeof value === 'string' ? JSON.stringify(text) : text
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'string') return stringifyJson(value)
+  return /[\s"=]/.test(value) || value === '' ? JSON.stringify(value) : value
 }

@@ -12,7 +12,7 @@ import { modeOf } from './mode.js'
 import { fromOclifError, unknownCommandError } from './oclif-errors.js'
 import { drained, writeLines } from './output.js'
 import { createPalette } from './palette.js'
-import { createRedactor } from './redact.js'
+import { createRedactor, redactKeys } from './redact.js'
 
 /** After the reader of stdout went away, a command has this long to stop by itself. */
 const CLOSED_PIPE_MS = 2_000
@@ -91,7 +91,9 @@ async function answerWithoutCommand(argv: string[], config: Config): Promise<boo
     print('help', topic.data, topic.lines)
     return true
   }
-  if (!json) return false
+  const id = words.join(':')
+  const isKnown = id === '' || config.findCommand(id) !== undefined || config.findTopic(id) !== undefined
+  if (!json || !isKnown) return false
   print('help', jsonHelp(words, config), [])
   return true
 }
@@ -122,7 +124,7 @@ async function fail(argv: readonly string[], thrown: unknown, config: Config | n
   const mode = modeOf(argv, process.env)
   const { stdout, stderr, env } = process
   process.exitCode = reportFailure(toFlockError(fromOclifError(thrown, 'flock')), {
-    command: wordsOf(argv).join(':'),
+    command: redactKeys(wordsOf(argv).join(':')),
     json: mode.json,
     debug: mode.debug,
     stdout,
