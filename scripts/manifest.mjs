@@ -1,7 +1,17 @@
 // Writes oclif.manifest.json from the compiled commands, so that start-up need not load them all.
 //   node scripts/manifest.mjs           writes the file
 //   node scripts/manifest.mjs --check   exits 1 when the file is stale; leaves it as it is
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { pathToFileURL } from 'node:url'
@@ -16,29 +26,37 @@ function inOrder(manifest) {
   return { ...manifest, commands: Object.fromEntries(commands) }
 }
 
+/** Made in a folder of its own: oclif takes the old file away first, and running commands read it. */
 async function generate() {
-  const { code } = await runNode(join(root, 'node_modules/oclif/bin/run.js'), ['manifest', root], {
-    stdout: 'capture',
-    env: { OCLIF_SKIP_NEW_VERSION_CHECK: 'true', NODE_ENV: 'production' },
-  })
-  if (code !== 0) return null
-  return `${JSON.stringify(inOrder(JSON.parse(readFileSync(file, 'utf8'))), null, 2)}\n`
+  const folder = mkdtempSync(join(tmpdir(), 'flock-manifest-'))
+  try {
+    copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
+    for (const name of ['dist', 'node_modules']) symlinkSync(join(root, name), join(folder, name), 'junction')
+    const { code } = await runNode(join(root, 'node_modules/oclif/bin/run.js'), ['manifest', folder], {
+      stdout: 'capture',
+      env: { OCLIF_SKIP_NEW_VERSION_CHECK: 'true', NODE_ENV: 'production' },
+    })
+    if (code !== 0) return null
+    const manifest = JSON.parse(readFileSync(join(folder, 'oclif.manifest.json'), 'utf8'))
+    return `${JSON.stringify(inOrder(manifest), null, 2)}\n`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** Generates and writes the manifest. Resolves to an exit status. */
 export async function writeManifest() {
   const text = await generate()
   if (text === null) return 1
-  writeFileSync(file, text)
+  writeFileSync(`${file}.new`, text)
+  renameSync(`${file}.new`, file)
   return 0
 }
 
 /** Compares the manifest with a fresh one. Resolves to an exit status. */
 export async function checkManifest() {
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  const fresh = await generate()
-  if (before !== '') writeFileSync(file, before)
-  if (fresh === before) return 0
+  const current = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  if ((await generate()) === current) return 0
   process.stderr.write('oclif.manifest.json is stale: run npm run build\n')
   return 1
 }
