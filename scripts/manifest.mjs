@@ -6,13 +6,14 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import { argv } from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { root } from './lib/root.mjs'
@@ -20,15 +21,20 @@ import { runNode } from './lib/steps.mjs'
 
 const file = join(root, 'oclif.manifest.json')
 
-/** oclif lists commands in the order in which the file system does. */
-function inOrder(manifest) {
-  const commands = Object.entries(manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1))
+/** Commands by name, not as the file system lists them, and their files as seen from the project. */
+function normalised(manifest, folder) {
+  const commands = Object.entries(manifest.commands)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([id, command]) => {
+      const path = relative(root, resolve(folder, ...command.relativePath))
+      return [id, { ...command, relativePath: path.split(sep) }]
+    })
   return { ...manifest, commands: Object.fromEntries(commands) }
 }
 
 /** Made in a folder of its own: oclif takes the old file away first, and running commands read it. */
 async function generate() {
-  const folder = mkdtempSync(join(tmpdir(), 'flock-manifest-'))
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'flock-manifest-')))
   try {
     copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
     for (const name of ['dist', 'node_modules']) symlinkSync(join(root, name), join(folder, name), 'junction')
@@ -38,7 +44,7 @@ async function generate() {
     })
     if (code !== 0) return null
     const manifest = JSON.parse(readFileSync(join(folder, 'oclif.manifest.json'), 'utf8'))
-    return `${JSON.stringify(inOrder(manifest), null, 2)}\n`
+    return `${JSON.stringify(normalised(manifest, folder), null, 2)}\n`
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
