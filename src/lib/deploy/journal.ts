@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { FlockError, messageOf } from '../errors.js'
 import { isAddress, isBytes32, isHex, type Address, type Hex } from '../hex.js'
+import { isProcessAlive } from '../process-alive.js'
 import { CONTRACT_NAMES, recordPath, type ContractName } from './record.js'
 
 const bytes32 = v.custom<Hex>(isBytes32)
@@ -200,7 +201,7 @@ function lock(path: string): () => void {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, error)
     }
     const holder = Number(readIfThere(path))
-    if (tries > 0 || isAlive(holder)) {
+    if (tries > 0 || isProcessAlive(holder)) {
       throw new FlockError('STATE_CONFLICT', `Another deployment is running (process ${holder}).`, {
         details: { lockFile: path, pid: holder },
         hint: `Wait for it; when no such process runs, delete ${path}.`,
@@ -223,16 +224,6 @@ function readIfThere(path: string): string {
     return readFileSync(path, 'utf8')
   } catch {
     return ''
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

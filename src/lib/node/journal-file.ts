@@ -2,6 +2,7 @@
 import { mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FlockError, isFlockError, messageOf } from '../errors.js'
+import { isProcessAlive } from '../process-alive.js'
 
 export interface LineFile {
   /** All complete lines; what a crash left of an unfinished one is left out. */
@@ -119,23 +120,13 @@ async function takeLock(lockPath: string, path: string): Promise<void> {
     }
     const holder = Number(await readFile(lockPath, 'utf8').catch(() => '0'))
     // In a container every node is process 1, so a lock with the own number was left by the one before.
-    if (holder !== process.pid && isAlive(holder)) {
+    if (holder !== process.pid && isProcessAlive(holder)) {
       throw new FlockError('STATE_CONFLICT', `Another node (process ${holder}) holds the journal ${path}.`, {
         details: { path, pid: holder },
         hint: `Stop it first. If no node runs, remove ${lockPath}.`,
       })
     }
     await rm(lockPath, { force: true })
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
