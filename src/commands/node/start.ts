@@ -1,8 +1,8 @@
 import { dirname, join, resolve } from 'node:path'
 import { openChain } from '../../lib/chain/provider.js'
 import { createSigner } from '../../lib/chain/signer.js'
-import { Flags, keyFlags, portFlag } from '../../lib/cli/flags.js'
-import { FlockCommand, type KeyFlags } from '../../lib/cli/flock-command.js'
+import { Flags, keyFlags, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
+import { FlockCommand } from '../../lib/cli/flock-command.js'
 import {
   countNodeEvent,
   nodeEventRecord,

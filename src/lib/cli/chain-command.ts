@@ -5,8 +5,8 @@ import type { NetworkConfig } from '../config/networks.js'
 import type { Deployment, DeploymentOptions } from '../deploy/connect.js'
 import { isAddress, parseAddress, type Address } from '../hex.js'
 import type { ProjectModels } from '../models/registry.js'
-import { FlockCommand, type KeyFlags } from './flock-command.js'
-import { Flags, keyFlags } from './flags.js'
+import { FlockCommand } from './flock-command.js'
+import { Flags, keyFlags, type KeyFlags } from './flags.js'
 
 /** Whose state is looked at. Reading needs no key; a keystore is opened only when its file does not tell the address. */
 export const accountFlags = {

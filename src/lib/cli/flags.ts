@@ -73,6 +73,16 @@ export const globalFlags = {
   }),
 }
 
+/** The values of the flags that every command has. */
+export interface GlobalFlags {
+  readonly 'no-input'?: boolean
+  readonly yes?: boolean
+  readonly config?: string | undefined
+  readonly network?: string | undefined
+  readonly 'rpc-url'?: string | undefined
+  readonly timeout?: number
+}
+
 /** Where the signing key comes from. No flag takes a key: arguments can be read by every user of the machine. */
 export const keyFlags = {
   account: Flags.string({
@@ -94,6 +104,13 @@ export const keyFlags = {
     helpValue: '<file>',
     env: 'FLOCK_PASSWORD_FILE',
   }),
+}
+
+/** The values of `keyFlags`. */
+export interface KeyFlags {
+  readonly account?: string | undefined
+  readonly keystore?: string | undefined
+  readonly 'password-file'?: string | undefined
 }
 
 /** Flags of commands that send transactions. */

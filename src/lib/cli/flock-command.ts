@@ -11,6 +11,7 @@ import { successEnvelope } from './envelope.js'
 import type { UserWarning } from './envelope.js'
 import { reportFailure } from './failure.js'
 import { globalFlags } from './flags.js'
+import type { GlobalFlags, KeyFlags } from './flags.js'
 import { logLine } from './log-lines.js'
 import { modeOf } from './mode.js'
 import type { Mode } from './mode.js'
@@ -31,23 +32,6 @@ import type { SignalWatch } from './signals.js'
 
 /** Chains whose coins are money: there a confirmation is not given by a bare `--yes`. */
 const MAINNET_IDS: readonly number[] = [1, 8453]
-
-/** The values of the flags that every command has. */
-export interface GlobalFlags {
-  readonly 'no-input'?: boolean
-  readonly yes?: boolean
-  readonly config?: string | undefined
-  readonly network?: string | undefined
-  readonly 'rpc-url'?: string | undefined
-  readonly timeout?: number
-}
-
-/** The values of `keyFlags`. */
-export interface KeyFlags {
-  readonly account?: string | undefined
-  readonly keystore?: string | undefined
-  readonly 'password-file'?: string | undefined
-}
 
 /**
  * Base of every command. `run` returns the result as data, which is what `--json` prints; what people read goes through

@@ -4,8 +4,7 @@ import type { NetworkConfig } from '../config/networks.js'
 import { FlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
 import { ChainCommand } from './chain-command.js'
-import type { KeyFlags } from './flock-command.js'
-import { addressFlag, keyFlags, spendFlags } from './flags.js'
+import { addressFlag, keyFlags, spendFlags, type KeyFlags } from './flags.js'
 import {
   callEventText,
   spendPlanLines,
