@@ -39,6 +39,8 @@ async function generate() {
     copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
     for (const name of ['dist', 'node_modules']) symlinkSync(join(root, name), join(folder, name), 'junction')
     const { code } = await runNode(join(root, 'node_modules/oclif/bin/run.js'), ['manifest', folder], {
+      // oclif removes the manifest of the folder that it runs in.
+      cwd: folder,
       stdout: 'capture',
       env: { OCLIF_SKIP_NEW_VERSION_CHECK: 'true', NODE_ENV: 'production' },
     })
