@@ -69,8 +69,7 @@ describe('flock', () => {
     ['an RPC URL that is none', ['init', '--rpc-url', 'ws://x'], 'USAGE_INVALID'],
     ['a timeout that is none', ['init', '--timeout', '0'], 'USAGE_INVALID'],
   ])('refuses %s with the same code in text and JSON', async (_, args, code) => {
-    const text = await runCommand(args)
-    const json = await runCommand([...args, '--json'])
+    const [text, json] = await Promise.all([runCommand(args), runCommand([...args, '--json'])])
 
     expect({ code: text.code, stdout: text.stdout }).toEqual({ code: 2, stdout: '' })
     expect(text.stderr).toContain(`More: flock help ${code}\n`)
@@ -96,8 +95,7 @@ describe('flock', () => {
       ['init', `--private-key=0x${key}`],
       ['init', '--timeout', key],
     ]) {
-      const text = await runCommand(args)
-      const json = await runCommand([...args, '--json'])
+      const [text, json] = await Promise.all([runCommand(args), runCommand([...args, '--json'])])
       expect(text.code).toBe(2)
       expect(text.stderr + json.stdout).not.toContain(key)
     }

@@ -256,8 +256,10 @@ describe('flock init with bad input', () => {
       await writeFile(join(dir, 'invalid', 'flock.yaml'), 'name: ok\nmodels: none\n')
       const before = await readdir(dir, { recursive: true })
 
-      const text = await runCommand(['init', ...args], { cwd: dir })
-      const json = await runCommand(['init', ...args, '--json'], { cwd: dir })
+      const [text, json] = await Promise.all([
+        runCommand(['init', ...args], { cwd: dir }),
+        runCommand(['init', ...args, '--json'], { cwd: dir }),
+      ])
 
       expect({ status: text.code, stdout: text.stdout }).toEqual({ status, stdout: '' })
       expect(text.stderr).toMatch(/^Error: .+\n/)
