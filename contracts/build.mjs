@@ -3,9 +3,9 @@
 //   node contracts/build.mjs --check   exits 1 when a file is missing, stale or superfluous
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import solc from 'solc'
+import { compile } from './compile.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const outDir = join(root, 'src/lib/abi')
@@ -32,63 +32,12 @@ const contracts = {
 const MAX_CODE_BYTES = 24_576
 const MAX_INIT_CODE_BYTES = 49_152
 
-const remappings = [
-  ['infernet-sdk/', 'contracts/infernet/'],
-  ['solady/', 'node_modules/solady/src/'],
-  ['@openzeppelin/contracts/', 'node_modules/@openzeppelin/contracts/'],
-]
-
-const sources = {}
-
-function resolve(unit, from) {
-  if (unit.startsWith('.')) return posix.normalize(posix.join(posix.dirname(from), unit))
-  const remapping = remappings.find(([prefix]) => unit.startsWith(prefix))
-  return remapping ? remapping[1] + unit.slice(remapping[0].length) : unit
-}
-
-/** Reads a source unit and all that it imports, under real paths. */
-function collect(path) {
-  if (sources[path]) return
-  const content = readFileSync(join(root, path), 'utf8')
-  sources[path] = { content }
-  for (const match of content.matchAll(/import\s+(?:\{[^}]*\}\s*from\s+)?["']([^"']+)["']/g)) {
-    collect(resolve(match[1], path))
-  }
-}
-
-const wanted = Object.entries(contracts).map(([name, unit]) => {
-  const [path, contract = name] = unit.split(':')
-  collect(path)
-  return { name, path, contract }
-})
-
-const input = {
-  language: 'Solidity',
-  sources,
-  settings: {
-    remappings: remappings.map(([prefix, target]) => `${prefix}=${target}`),
-    evmVersion: 'paris',
-    viaIR: true,
-    optimizer: { enabled: true, runs: 200 },
-    metadata: { bytecodeHash: 'none' },
-    outputSelection: Object.fromEntries(
-      wanted.map(({ path, contract }) => [path, { [contract]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] }]),
-    ),
-  },
-}
-
-const output = JSON.parse(solc.compile(JSON.stringify(input)))
-const faults = (output.errors ?? []).filter((error) => error.severity === 'error' || error.sourceLocation?.file.startsWith('contracts/'))
-for (const fault of faults) process.stderr.write(fault.formattedMessage)
-if (faults.length > 0) process.exit(1)
+const compiled = compile(contracts)
 
 const files = {}
-for (const { name, path, contract } of wanted) {
-  const { abi, evm } = output.contracts[path][contract]
-  const size = evm.deployedBytecode.object.length / 2
-  const initSize = evm.bytecode.object.length / 2
-  if (size > MAX_CODE_BYTES || initSize > MAX_INIT_CODE_BYTES) {
-    process.stderr.write(`${name}: ${size} bytes of code, ${initSize} of init code; allowed are ${MAX_CODE_BYTES} and ${MAX_INIT_CODE_BYTES}\n`)
+for (const [name, { path, abi, bytecode, runtimeBytes, initBytes }] of Object.entries(compiled)) {
+  if (runtimeBytes > MAX_CODE_BYTES || initBytes > MAX_INIT_CODE_BYTES) {
+    process.stderr.write(`${name}: ${runtimeBytes} bytes of code, ${initBytes} of init code; allowed are ${MAX_CODE_BYTES} and ${MAX_INIT_CODE_BYTES}\n`)
     process.exitCode = 1
   }
   const constant = `${name.replace(/^[A-Z0-9]+(?![a-z])|^[A-Z]/, (head) => head.toLowerCase())}Artifact`
@@ -98,7 +47,7 @@ for (const { name, path, contract } of wanted) {
     `export const ${constant} = {`,
     `  contractName: '${name}',`,
     `  abi: ${JSON.stringify(abi)},`,
-    `  bytecode: '0x${evm.bytecode.object}',`,
+    `  bytecode: '${bytecode}',`,
     `} as const`,
     '',
   ].join('\n')
