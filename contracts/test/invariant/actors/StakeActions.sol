@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {IStakeVault} from "../../../src/interfaces/IStakeVault.sol";
+import {Ledger} from "../Ledger.sol";
+
+/// @title Operators and delegators move stake. None of it may change what anybody has earned before.
+abstract contract StakeActions is Ledger {
+    uint256 private constant COOLDOWN = 1 days;
+
+    function operatorDeposits(uint256 whoSeed, uint256 amountSeed) external onTime {
+        address who = pick(operators, whoSeed);
+        uint256 amount = _amount(amountSeed);
+        bytes memory refusal;
+        if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
+        stakeToken.mint(who, amount);
+        bytes32 before = _claimables(who);
+        call(who, address(vault), abi.encodeCall(IStakeVault.deposit, (amount)), refusal);
+        if (refusal.length == 0) _stakeMoved(who, before);
+        staked[who].own += amount;
+    }
+
+    function operatorTakesStakeOut(uint256 whoSeed, uint256 amountSeed) external onTime {
+        address who = pick(operators, whoSeed);
+        uint256 own = staked[who].own;
+        uint256 amount = _amountOf(own, amountSeed);
+        bytes memory refusal;
+        if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
+        else if (amount > own) refusal = abi.encodeWithSelector(IStakeVault.StakeInsufficient.selector, amount, own);
+        bytes32 before = _claimables(who);
+        call(who, address(vault), abi.encodeCall(IStakeVault.requestWithdrawal, (amount)), refusal);
+        if (refusal.length != 0) return;
+        _stakeMoved(who, before);
+        staked[who].own -= amount;
+        _leaves(who, who, amount);
+    }
+
+    /// @dev At once the first time, announced afterwards.
+    function operatorSetsSigma(uint256 whoSeed, uint256 sigmaSeed) external onTime {
+        address who = pick(operators, whoSeed);
+        StakeBook storage s = staked[who];
+        uint256 sigma = bound(mix(sigmaSeed, 1), 0, PPM);
+        bytes memory refusal;
+        if (rarely(sigmaSeed, 10)) {
+            sigma = PPM + 1;
+            refusal = abi.encodeWithSelector(IStakeVault.SigmaInvalid.selector, sigma);
+        }
+        bytes32 before = _claimables(who);
+        call(who, address(vault), abi.encodeCall(IStakeVault.setSigma, (sigma)), refusal);
+        if (refusal.length != 0) return;
+        if (s.accepts) {
+            assertEq(_claimables(who), before, "announcing changes nothing");
+            (s.pendingSigma, s.pendingFrom) = (sigma, clock + COOLDOWN);
+        } else {
+            _stakeMoved(who, before);
+            (s.sigmaPpm, s.accepts) = (sigma, true);
+        }
+    }
+
+    function anyoneAppliesSigma(uint256 whoSeed) external onTime {
+        address who = pick(operators, whoSeed);
+        StakeBook storage s = staked[who];
+        bytes memory refusal;
+        if (s.pendingFrom == 0) refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
+        else if (clock < s.pendingFrom) {
+            refusal = abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, s.pendingFrom);
+        }
+        bytes32 before = _claimables(who);
+        call(stranger, address(vault), abi.encodeCall(IStakeVault.applySigma, (who)), refusal);
+        if (refusal.length != 0) return;
+        _stakeMoved(who, before);
+        (s.sigmaPpm, s.pendingSigma, s.pendingFrom) = (s.pendingSigma, 0, 0);
+    }
+
+    function delegatorDelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
+        address who = pick(delegators, whoSeed);
+        address operator = pick(operators, operatorSeed);
+        StakeBook storage s = staked[operator];
+        uint256 amount = _amount(amountSeed);
+        bytes memory refusal;
+        if (who == operator) refusal = abi.encodeWithSelector(IStakeVault.SelfDelegation.selector);
+        else if (!s.accepts) refusal = abi.encodeWithSelector(IStakeVault.DelegationNotAccepted.selector, operator);
+        else if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
+        bytes32 before = _claimables(operator);
+        stakeToken.mint(who, amount);
+        call(who, address(vault), abi.encodeCall(IStakeVault.delegate, (operator, amount)), refusal);
+        if (refusal.length != 0) return;
+        _stakeMoved(operator, before);
+        delegation[operator][who] += amount;
+        s.delegated += amount;
+        if (s.delegated > mostDelegated[operator]) mostDelegated[operator] = s.delegated;
+    }
+
+    function delegatorUndelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
+        address who = pick(delegators, whoSeed);
+        address operator = pick(operators, operatorSeed);
+        uint256 own = delegation[operator][who];
+        uint256 amount = _amountOf(own, amountSeed);
+        bytes memory refusal;
+        if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
+        else if (amount > own) refusal = abi.encodeWithSelector(IStakeVault.StakeInsufficient.selector, amount, own);
+        bytes32 before = _claimables(operator);
+        call(who, address(vault), abi.encodeCall(IStakeVault.undelegate, (operator, amount)), refusal);
+        if (refusal.length != 0) return;
+        _stakeMoved(operator, before);
+        delegation[operator][who] -= amount;
+        staked[operator].delegated -= amount;
+        _leaves(operator, who, amount);
+    }
+
+    function stakerWithdraws(uint256 whoSeed, uint256 operatorSeed, uint256 kindSeed) external onTime {
+        address operator = pick(operators, operatorSeed);
+        address who = rarely(kindSeed, 2) ? operator : pick(delegators, whoSeed);
+        Leaving memory l = leaving[operator][who];
+        if (rarely(mix(kindSeed, 1), 2)) _moveTo(l.availableAt);
+        bytes memory refusal;
+        if (l.amount == 0) refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
+        else if (clock < l.availableAt) {
+            refusal = abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, l.availableAt);
+        }
+        uint256 held = stakeToken.balanceOf(safe);
+        call(who, address(vault), abi.encodeCall(IStakeVault.withdraw, (operator, safe)), refusal);
+        if (refusal.length != 0) return;
+        assertEq(stakeToken.balanceOf(safe) - held, l.amount, "all that was waiting");
+        delete leaving[operator][who];
+    }
+
+    function _leaves(address operator, address account, uint256 amount) private {
+        Leaving storage l = leaving[operator][account];
+        l.amount += amount;
+        l.availableAt = clock + COOLDOWN;
+    }
+
+    function _stakeMoved(address operator, bytes32 before) private {
+        assertEq(_claimables(operator), before, "stake that moves changes nothing that was earned");
+        _settled(operator);
+    }
+
+    /// @dev What everyone at this operator could claim now.
+    function _claimables(address operator) private view returns (bytes32) {
+        uint256[] memory due = new uint256[](delegators.length + 1);
+        due[0] = distributor.claimableOperator(operator);
+        for (uint256 i; i < delegators.length; ++i) {
+            due[i + 1] = distributor.claimableDelegator(delegators[i], operator);
+        }
+        return keccak256(abi.encode(due));
+    }
+
+    function _amount(uint256 seed) private pure returns (uint256) {
+        if (rarely(seed, 16)) return 0;
+        return bound(mix(seed, 2), 1, 10 ** (mix(seed, 3) % 21));
+    }
+
+    /// @dev Mostly a part of what is there, at times all of it, nothing, or more.
+    function _amountOf(uint256 held, uint256 seed) private pure returns (uint256) {
+        uint256 kind = mix(seed, 4) % 8;
+        if (kind == 0) return 0;
+        if (kind == 1) return held + 1;
+        if (kind < 4) return held;
+        return bound(mix(seed, 5), 0, held);
+    }
+}
