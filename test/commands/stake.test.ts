@@ -3,7 +3,7 @@ import { dataOf } from '../helpers/data.js'
 import { createTestProject, type TestProject } from '../helpers/project.js'
 import { closedPort } from '../helpers/http-server.js'
 import { expectRefusal } from '../helpers/refusal.js'
-import { runCommand } from '../helpers/run-command.js'
+import { runCommand, type RunOptions } from '../helpers/run-command.js'
 import { withTempDir } from '../helpers/temp-dir.js'
 
 const DAY_SEC = 86_400
@@ -61,6 +61,33 @@ describe('flock stake', () => {
     expect(await setSigma('0.01%')).toEqual([true, '100', null])
   })
 
+  it('takes stake out of earning at once and pays it after the cooldown', async () => {
+    const node = project.as('training-node', 1)
+    const operator = project.world.nth('training-node', 1).address
+    const delegator = project.as('delegator', 2)
+    const staking = async (words: readonly string[], as: RunOptions) =>
+      dataOf(await runCommand(['stake', ...words, '--yes', '--json'], as))
+    await staking(['set-sigma', '50%'], node)
+    await staking(['deposit', '100'], node)
+    const before = (await staking(['delegate', operator, '10'], delegator)).stake
+
+    const own = await staking(['withdraw', '70'], node)
+    const left = await staking(['withdraw', '4', '--operator', operator], delegator)
+    const early = await staking(['withdraw'], delegator)
+    await project.world.advance(DAY_SEC)
+    const paid = await staking(['withdraw'], delegator)
+    const again = await staking(['withdraw'], delegator)
+
+    expect(own.stake).toMatchObject({ own: `30${'0'.repeat(18)}`, delegated: `10${'0'.repeat(18)}` })
+    expect(left.stake.delegations).toEqual([{ operator, amount: `6${'0'.repeat(18)}` }])
+    expect(left.stake.withdrawals).toMatchObject([{ operator, amount: `4${'0'.repeat(18)}` }])
+    expect(early).toMatchObject({ changed: false, transactions: [] })
+    expect(paid.transactions.map(({ label }) => label)).toEqual(['pay out 4 FLOCK'])
+    expect(BigInt(paid.stake.balance)).toBe(BigInt(before.balance) + 4n * 10n ** 18n)
+    expect(paid.stake.withdrawals).toEqual([])
+    expect(again).toMatchObject({ changed: false, transactions: [] })
+  })
+
   it('shows what would be sent in a dry run, without a key', async () => {
     const from = project.world.nth('delegator', 1).address
     const args = ['stake', 'delegate', trainer(), '1', '--dry-run', '--from', from]
@@ -90,6 +117,21 @@ describe('flock stake', () => {
       'FUNDS_INSUFFICIENT',
       6,
       /of the stake token/,
+    ],
+    [
+      'to take out more than is staked',
+      ['withdraw', '1', '--yes'],
+      'FUNDS_INSUFFICIENT',
+      6,
+      /0 FLOCK of own stake/,
+    ],
+    ['to take out nothing', ['withdraw', '0', '--yes'], 'AMOUNT_INVALID', 2, /more than 0/],
+    [
+      'an operator to leave that is no address',
+      ['withdraw', '1', '--operator', 'x'],
+      'ADDRESS_INVALID',
+      2,
+      /--operator/,
     ],
     ['no operator', ['delegate'], 'INPUT_MISSING', 2, /operator, amount/],
     ['an operator that is no address', ['delegate', 'anna', '1'], 'ADDRESS_INVALID', 2, /operator/],

@@ -16,6 +16,8 @@ export interface ResultData {
     readonly sigmaPpm: string | null
     readonly pendingSigma: { readonly sigmaPpm: string } | null
     readonly delegations: readonly unknown[]
+    readonly withdrawals: readonly unknown[]
+    readonly balance: string
   }
   readonly operator: unknown
   readonly delegations: readonly unknown[]
