@@ -12,7 +12,7 @@ import {SignerWallet} from "../mocks/SignerWallet.sol";
 import {ClaimActions} from "./actors/ClaimActions.sol";
 import {StakeActions} from "./actors/StakeActions.sol";
 
-/// @title What holds after every sequence of actions of requesters, nodes, hosts, attesters, stakers, the owner and strangers.
+/// @title What holds whatever requesters, nodes, hosts, attesters, stakers, the owner and strangers do, in any order.
 /// @dev Each invariant has a seed of its own: without, forge plays one and the same sequence of actions to all of them.
 contract FlockInvariants is ClaimActions, StakeActions {
     function setUp() public override {
@@ -258,8 +258,12 @@ contract FlockInvariants is ClaimActions, StakeActions {
     function invariant_tablesOfAnOperatorAreThoseThatNameIt() public view {
         uint256[] memory found = new uint256[](operators.length);
         for (uint256 i; i < model.length; ++i) {
-            (uint256 tableId, uint64 nonce, IRewardDistributor.Contributor[] memory t, IRewardDistributor.Contributor[] memory v) =
-                distributor.contributorsOf(model[i].id);
+            (
+                uint256 tableId,
+                uint64 nonce,
+                IRewardDistributor.Contributor[] memory t,
+                IRewardDistributor.Contributor[] memory v
+            ) = distributor.contributorsOf(model[i].id);
             assertEq(nonce, model[i].nonce, "nonce");
             _checkMembers(model[i].training, t);
             _checkMembers(model[i].validators, v);

@@ -13,6 +13,7 @@ interface Vm {
     function assume(bool condition) external pure;
     function chainId(uint256 newChainId) external;
     function cool(address target) external;
+    function deployCode(string calldata artifact, bytes calldata constructorArgs) external returns (address);
     function deal(address account, uint256 balance) external;
     function etch(address target, bytes calldata code) external;
     function expectCall(address callee, bytes calldata data) external;

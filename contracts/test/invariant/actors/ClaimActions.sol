@@ -9,7 +9,7 @@ import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {HostActions} from "./HostActions.sol";
 
-/// @title Everybody claims, for itself or for others; the owner sets what it may; time passes; strangers try what they must not.
+/// @title Everybody claims, for itself or for others; the owner sets what it may; strangers try what they must not.
 abstract contract ClaimActions is HostActions {
     uint256 private constant HIGHEST_CLAIM_FEE = 200_000;
 

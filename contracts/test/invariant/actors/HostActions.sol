@@ -100,8 +100,8 @@ abstract contract HostActions is NodeActions {
         _register(hosts[1 + hostSeed % (hosts.length - 1)], consumers[hostSeed % 2], _someTerms(termsSeed));
     }
 
-    /// @dev Opens at the meter in the name of a requester, with the tokens or without: unless somebody gave tokens away, what
-    ///      is not paid for is refused.
+    /// @dev Opens at the meter in the name of a requester, with the tokens or without: what is not paid for is refused,
+    ///      unless somebody gave tokens away.
     function hostOpensAtTheMeter(uint256 whoSeed, uint256 shapeSeed) external onTime {
         Model storage m = model[0];
         if (asked.length > 40) return;
