@@ -5,7 +5,7 @@ import { runNode } from './steps.mjs'
 
 const launcher = join(root, 'node_modules/@foundry-rs/forge/bin.mjs')
 
-/** Resolves to how many tests passed and failed; names of those that failed go to stderr. */
+/** Resolves to how many tests passed and failed, and how many calls invariants saw; names of what failed go to stderr. */
 export async function forgeTests(args = []) {
   const { code, stdout } = await runNode(launcher, ['test', '--json', ...args], {
     stdout: 'capture',
@@ -14,11 +14,12 @@ export async function forgeTests(args = []) {
   const line = stdout.split('\n').find((text) => text.startsWith('{'))
   if (line === undefined) {
     process.stderr.write(stdout)
-    return { passed: 0, failed: 1 }
+    return { passed: 0, failed: 1, calls: 0 }
   }
-  const count = { passed: 0, failed: 0 }
+  const count = { passed: 0, failed: 0, calls: 0 }
   for (const [suite, { test_results: results }] of Object.entries(JSON.parse(line))) {
-    for (const [name, { status, reason }] of Object.entries(results)) {
+    for (const [name, { status, reason, kind }] of Object.entries(results)) {
+      count.calls += kind?.Invariant?.calls ?? 0
       if (status === 'Success') count.passed += 1
       if (status !== 'Failure') continue
       count.failed += 1
