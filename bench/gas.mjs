@@ -25,6 +25,7 @@ const PROMPT = 'a'.repeat(256)
 const ANSWER = 'b'.repeat(128)
 const MAX_UINT256 = 2n ** 256n - 1n
 const TEN = 10
+const FLOCK = 10n ** 18n
 
 async function measure() {
   const folder = await mkdtemp(join(tmpdir(), 'flock-gas-'))
@@ -232,8 +233,8 @@ async function runScenarios(world) {
     MAX_UINT256,
   ])
   await call(operator, stakeVaultArtifact, vault, 'setSigma', [400_000])
-  await call(operator, stakeVaultArtifact, vault, 'deposit', [3_000n])
-  await call(delegator, stakeVaultArtifact, vault, 'delegate', [operator.address, 1_000n])
+  await call(operator, stakeVaultArtifact, vault, 'deposit', [3_000n * FLOCK])
+  await call(delegator, stakeVaultArtifact, vault, 'delegate', [operator.address, 1_337n * FLOCK])
 
   const small = await models.register('small')
   await models.contribute(small, [operator.address], [account('validator').address], 1n)
@@ -271,10 +272,10 @@ async function runScenarios(world) {
   add('operator claim, one model, again', await claimOperator(), 80_000)
   await requests.answer(small)
   add('delegator claim, again', await claimDelegator(), 75_000)
-  add('stake, again', await call(operator, stakeVaultArtifact, vault, 'deposit', [10n]), 80_000)
+  add('stake, again', await call(operator, stakeVaultArtifact, vault, 'deposit', [10n * FLOCK]), 80_000)
   add(
     'delegate, again',
-    await call(delegator, stakeVaultArtifact, vault, 'delegate', [operator.address, 10n]),
+    await call(delegator, stakeVaultArtifact, vault, 'delegate', [operator.address, 10n * FLOCK]),
     80_000,
   )
 

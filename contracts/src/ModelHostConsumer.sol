@@ -255,7 +255,6 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
             })
         );
         requestPointers[subscriptionId] = SSTORE2.write(RequestLib.pack(request_, params.payload));
-        emit RequestCreated(requestId, subscriptionId, params.modelId, msg.sender);
     }
 
     function _subscribe(RequestParams calldata params) internal returns (uint32) {

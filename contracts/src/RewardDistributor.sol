@@ -170,7 +170,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     function beforeStakeChange(address operator, address delegator) external {
         if (msg.sender != VAULT) revert NotVault(msg.sender);
         _settleOperator(operator);
-        if (delegator != address(0)) _settleDelegator(delegator, operator);
+        if (delegator != address(0)) _keepScaled(delegator, operator, _collectDelegator(delegator, operator));
     }
 
     /// @inheritdoc IRewardDistributor
@@ -231,10 +231,11 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
             address receiver = _receiver(operator, to);
-            _settleOperator(operator);
+            uint256 earned = _earn(operator);
             uint256 gross = operatorBooks[operator].accrued;
+            if (gross != 0) operatorBooks[operator].accrued = 0;
+            if (earned != 0) gross += _shareOut(operator, earned);
             if (gross == 0) continue;
-            operatorBooks[operator].accrued = 0;
             uint256 claimFee = RewardLib.ppmDown(gross, fees.operatorPpm);
             emit OperatorClaimed(operator, receiver, gross - claimFee, claimFee);
             paid += _pay(receiver, gross, claimFee);
@@ -253,11 +254,10 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
             _settleOperator(operator);
-            _settleDelegator(delegator, operator);
-            DelegatorBook storage book = delegatorBooks[operator][delegator];
-            uint256 gross = book.accruedScaled / RewardLib.PER_SHARE_SCALE;
+            uint256 dueScaled = _collectDelegator(delegator, operator);
+            uint256 gross = dueScaled / RewardLib.PER_SHARE_SCALE;
+            _keepScaled(delegator, operator, dueScaled % RewardLib.PER_SHARE_SCALE);
             if (gross == 0) continue;
-            book.accruedScaled -= gross * RewardLib.PER_SHARE_SCALE;
             uint256 claimFee = RewardLib.ppmDown(gross, fees.delegatorPpm);
             emit DelegatorClaimed(delegator, operator, receiver, gross - claimFee, claimFee);
             grossSum += gross;
@@ -389,13 +389,17 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     /// @dev Moves what an operator earned in all its tables to its own account and to its delegators.
     function _settleOperator(address operator) internal {
+        uint256 earned = _earn(operator);
+        if (earned != 0) operatorBooks[operator].accrued += uint128(_shareOut(operator, earned));
+    }
+
+    /// @dev Marks an operator's earnings in all its tables as settled.
+    function _earn(address operator) internal returns (uint256 earned) {
         uint64[] storage list = tableIdsOf[operator];
         uint256 count = list.length;
-        uint256 earned;
         for (uint256 i; i < count; ++i) {
             earned += _settleEntry(list[i], operator);
         }
-        if (earned != 0) _shareOut(operator, earned);
     }
 
     /// @dev Marks an operator's earnings in one table as settled.
@@ -428,30 +432,35 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     /// @dev Splits an operator's reward with its delegators, by the stake it was earned with: the vault settles before
     ///      any stake changes, so present stake is that stake.
-    function _shareOut(address operator, uint256 earned) internal {
+    /// @return ownPart what the caller has to credit or pay to the operator
+    function _shareOut(address operator, uint256 earned) internal returns (uint256 ownPart) {
         IStakeVault.Stake memory stake = IStakeVault(VAULT).stakeOf(operator);
         uint256 part = RewardLib.delegatorsPartDown(earned, stake.sigmaPpm, stake.own, stake.delegated);
-        OperatorBook storage book = operatorBooks[operator];
-        uint128 accrued = book.accrued + uint128(earned - part);
-        uint256 carry = book.carry;
+        ownPart = earned - part;
         if (part != 0) {
-            uint256 increase;
-            (increase, carry) = RewardLib.spreadDown(part, carry, stake.delegated);
+            OperatorBook storage book = operatorBooks[operator];
+            (uint256 increase, uint256 carry) = RewardLib.spreadDown(part, book.carry, stake.delegated);
             book.perShare += increase;
+            book.carry = uint128(carry);
         }
-        book.accrued = accrued;
-        book.carry = uint128(carry);
-        emit OperatorSettled(operator, earned - part, part);
+        emit OperatorSettled(operator, ownPart, part);
     }
 
-    function _settleDelegator(address delegator, address operator) internal {
+    /// @dev Marks a delegator's earnings with an operator as settled; the caller keeps or pays them.
+    /// @return dueScaled all that was not paid, times PER_SHARE_SCALE
+    function _collectDelegator(address delegator, address operator) internal returns (uint256 dueScaled) {
         uint256 perShare = operatorBooks[operator].perShare;
         DelegatorBook storage book = delegatorBooks[operator][delegator];
         uint256 settled = book.perShareSettled;
-        if (perShare == settled) return;
-        uint256 delegated = IStakeVault(VAULT).delegationOf(delegator, operator);
-        if (delegated != 0) book.accruedScaled += delegated * (perShare - settled);
+        dueScaled = book.accruedScaled;
+        if (perShare == settled) return dueScaled;
         book.perShareSettled = perShare;
+        dueScaled += IStakeVault(VAULT).delegationOf(delegator, operator) * (perShare - settled);
+    }
+
+    function _keepScaled(address delegator, address operator, uint256 amountScaled) internal {
+        DelegatorBook storage book = delegatorBooks[operator][delegator];
+        if (book.accruedScaled != amountScaled) book.accruedScaled = amountScaled;
     }
 
     /// @dev A role is in strictly rising address order, so that nobody is in it twice.
@@ -498,7 +507,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             due += RewardLib.earnedDown(0, cumulative.training, entry.trainingWeight, entry.trainingTotal)
                 + RewardLib.earnedDown(0, cumulative.validators, entry.validatorWeight, entry.validatorTotal);
             uint256 earned = _earnedIn(cumulative, entry);
-            if (earned != 0) _shareOut(operator, earned);
+            if (earned != 0) operatorBooks[operator].accrued += uint128(_shareOut(operator, earned));
             _leaveTable(tableId, operator, entry.place);
         }
     }
@@ -516,7 +525,6 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     function _credit(address account, uint256 amount) internal {
         balanceOf[account] += amount;
-        emit BalanceCredited(account, amount);
     }
 
     /// @dev Anyone may have a beneficiary paid at its own address; only the beneficiary may name another.

@@ -52,10 +52,6 @@ interface IModelHostConsumer {
     /// @notice Thrown when a request is cancelled while an answer to its current interval may be under way.
     error AnswerPending(uint32 subscriptionId, uint32 interval);
 
-    /// @notice A request was made and its Infernet subscription created.
-    event RequestCreated(
-        bytes32 indexed requestId, uint32 indexed subscriptionId, ModelId indexed modelId, address requester
-    );
     /// @notice An answer was accepted; `answer` is UTF-8 text.
     event AnswerReceived(bytes32 indexed requestId, uint32 indexed interval, address indexed node, bytes answer);
     /// @notice An answer was refused and its node fined by the verifier; `reason` is the error that refused it.

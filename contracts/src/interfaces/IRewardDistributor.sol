@@ -81,8 +81,6 @@ interface IRewardDistributor is IStakeHook {
     event DelegatorClaimed(
         address indexed delegator, address indexed operator, address to, uint256 amount, uint256 claimFee
     );
-    /// @notice Unused escrow was credited to `account`.
-    event BalanceCredited(address indexed account, uint256 amount);
     /// @notice Unused escrow was paid out.
     event BalanceWithdrawn(address indexed account, address to, uint256 amount);
     /// @notice Claim fees changed for claims to come.
