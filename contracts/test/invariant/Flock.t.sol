@@ -498,7 +498,7 @@ contract FlockInvariants is ClaimActions, StakeActions {
         addAction(this.nodeDeliversAgain.selector, 2);
         addAction(this.hostChangesTerms.selector, 1);
         addAction(this.hostChangesNodes.selector, 2);
-        addAction(this.hostRotatesSigner.selector, 1);
+        addAction(this.hostRotatesSigner.selector, 3);
         addAction(this.hostChangesStatus.selector, 1);
         addAction(this.hostMovesToAnotherConsumer.selector, 1);
         addAction(this.hostRegisters.selector, 1);
@@ -506,8 +506,8 @@ contract FlockInvariants is ClaimActions, StakeActions {
         addAction(this.attesterNamesContributors.selector, 4);
         addAction(this.operatorDeposits.selector, 2);
         addAction(this.operatorTakesStakeOut.selector, 2);
-        addAction(this.operatorSetsSigma.selector, 3);
-        addAction(this.anyoneAppliesSigma.selector, 2);
+        addAction(this.operatorSetsSigma.selector, 4);
+        addAction(this.anyoneAppliesSigma.selector, 3);
         addAction(this.delegatorDelegates.selector, 4);
         addAction(this.delegatorUndelegates.selector, 2);
         addAction(this.stakerWithdraws.selector, 2);

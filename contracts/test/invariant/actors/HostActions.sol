@@ -48,7 +48,7 @@ abstract contract HostActions is NodeActions {
     function hostRotatesSigner(uint256 modelSeed, uint256 signerSeed) external onTime {
         Model storage m = model[modelSeed % model.length];
         uint256 next = mix(signerSeed, 1) % signers.length;
-        uint256 grace = rarely(signerSeed, 2) ? 0 : bound(mix(signerSeed, 2), 1, 7 days);
+        uint256 grace = rarely(signerSeed, 4) ? 0 : bound(mix(signerSeed, 2), 1, rarely(signerSeed, 3) ? 7 days : 1 hours);
         bytes memory refusal = _whyNotChange(m);
         if (refusal.length == 0 && rarely(mix(signerSeed, 3), 8)) {
             grace = 7 days + 1;

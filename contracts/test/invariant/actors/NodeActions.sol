@@ -260,7 +260,7 @@ abstract contract NodeActions is RequesterActions {
         });
     }
 
-    /// @dev Signed by the present signer or, while its grace lasts, at times by the one before.
+    /// @dev Signed by the present signer or, at times, by the one before: half of them while its grace lasts, few afterwards.
     function _signature(uint256 modelIndex, UsageReceipt memory receipt, uint256 seed)
         internal
         view
@@ -269,9 +269,11 @@ abstract contract NodeActions is RequesterActions {
         Model storage m = model[modelIndex];
         uint256 by = m.signer;
         bool grace = m.previousUntil >= clock;
-        if (grace && (bytes(signerKeys[by]).length == 0 || rarely(seed, 2))) by = m.previousSigner;
-        valid = bytes(signerKeys[by]).length != 0;
-        signature = signDigest(meter.receiptDigest(receipt), valid ? signerKeys[by] : "nobody");
+        bool keyless = bytes(signerKeys[by]).length == 0;
+        if (grace ? keyless || rarely(seed, 2) : rarely(seed, 4)) by = m.previousSigner;
+        keyless = bytes(signerKeys[by]).length == 0;
+        valid = !keyless && (grace || by == m.signer);
+        signature = signDigest(meter.receiptDigest(receipt), keyless ? "nobody" : signerKeys[by]);
     }
 
     /// @dev What the Coordinator says before anything of FLock is asked.

@@ -59,7 +59,11 @@ abstract contract StakeActions is Ledger {
 
     function anyoneAppliesSigma(uint256 whoSeed) external onTime {
         address who = pick(operators, whoSeed);
+        for (uint256 i; i < operators.length && staked[who].pendingFrom == 0; ++i) {
+            who = operators[i];
+        }
         StakeBook storage s = staked[who];
+        if (rarely(whoSeed, 2)) _moveTo(s.pendingFrom);
         bytes memory refusal;
         if (s.pendingFrom == 0) refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
         else if (clock < s.pendingFrom) {
