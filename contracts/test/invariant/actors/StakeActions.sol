@@ -152,7 +152,7 @@ abstract contract StakeActions is Ledger {
 
     function _amount(uint256 seed) private pure returns (uint256) {
         if (rarely(seed, 16)) return 0;
-        return bound(mix(seed, 2), 1, 10 ** (mix(seed, 3) % 21));
+        return bound(mix(seed, 2), 1, 10 ** (rarely(mix(seed, 6), 2) ? 24 : mix(seed, 3) % 24));
     }
 
     /// @dev Mostly a part of what is there, at times all of it, nothing, or more.
