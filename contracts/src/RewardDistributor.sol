@@ -534,15 +534,17 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         return to;
     }
 
-    /// @dev All books are settled before this call. The claim fee stays in reserves, owed to the treasury.
+    /// @dev All books are settled before this call. The claim fee stays in reserves, owed to the treasury. Reserves fall only
+    ///      after the tokens have left: a token that calls the receiver first would else show it tokens that nobody is owed,
+    ///      and let it open a request with them.
     function _pay(address receiver, uint256 gross, uint256 claimFee) internal returns (uint256 net) {
         net = gross - claimFee;
+        PAYMENT_TOKEN.safeTransfer(receiver, net);
         Totals memory current = totals;
         totals = Totals({
             reserves: current.reserves - uint128(net),
             treasuryOwed: current.treasuryOwed + uint128(claimFee)
         });
-        PAYMENT_TOKEN.safeTransfer(receiver, net);
     }
 
     function _setTreasury(address newTreasury) internal {

@@ -65,7 +65,9 @@ contract UsageMeter is IUsageMeter, EIP712 {
         });
         requestId = keccak256(abi.encode(request));
         Progress storage progress = progressById[requestId];
-        if (progress.deliveriesLeft != 0 || progress.interval != 0) revert RequestAlreadyOpen(requestId);
+        if (progress.deliveriesLeft != 0 || progress.interval != 0 || progress.answered != 0) {
+            revert RequestAlreadyOpen(requestId);
+        }
 
         uint48 deliveries = uint48(opening.intervals) * opening.redundancy;
         uint256 escrow = PricingLib.highestFee(terms) * deliveries;
