@@ -184,6 +184,46 @@ contract RequestsTest is FlockTest {
         meter.open(opening);
     }
 
+    /// A host that is its own consumer can record an answer to interval 0, which no Coordinator delivers.
+    function test_open_revertsForARequestThatWasAnsweredAtIntervalZero() public {
+        vm.startPrank(host);
+        models.updateConsumer(modelId, host);
+        IUsageMeter.Opening memory opening = IUsageMeter.Opening({
+            modelId: modelId,
+            requester: requester,
+            subscriptionId: 1,
+            intervals: 1,
+            redundancy: 1,
+            deadline: uint40(block.timestamp + 1 hours)
+        });
+        (, uint256 escrow) = meter.quote(modelId, 1, 1);
+        token.mint(address(distributor), 2 * escrow);
+        (bytes32 requestId, Request memory request) = meter.open(opening);
+        UsageReceipt memory receipt = UsageReceipt({
+            requestId: requestId,
+            modelId: modelId,
+            requester: requester,
+            node: node,
+            interval: 0,
+            inputHash: keccak256("input"),
+            outputHash: keccak256("output"),
+            promptTokens: 1,
+            completionTokens: 1
+        });
+        IUsageMeter.Delivery memory delivery = IUsageMeter.Delivery({
+            node: node,
+            interval: 0,
+            inputHash: receipt.inputHash,
+            outputHash: receipt.outputHash,
+            promptBytes: 1,
+            outputBytes: 1
+        });
+        meter.record(request, delivery, receipt, sign(receipt));
+
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.RequestAlreadyOpen.selector, requestId));
+        meter.open(opening);
+    }
+
     function test_requestWithPermit_needsNoApproval() public {
         address permitter = actor("permitter");
         token.mint(permitter, 1_000e18);
