@@ -16,6 +16,7 @@ const contracts = {
   RewardDistributor: 'contracts/src/RewardDistributor.sol',
   UsageMeter: 'contracts/src/UsageMeter.sol',
   StakeVault: 'contracts/src/StakeVault.sol',
+  EmissionProgram: 'contracts/src/EmissionProgram.sol',
   ModelHostConsumer: 'contracts/src/ModelHostConsumer.sol',
   FlockUsageVerifier: 'contracts/src/FlockUsageVerifier.sol',
   TestToken: 'contracts/src/devnet/TestToken.sol',

@@ -6,7 +6,7 @@ import {Delegator} from "infernet-sdk/pattern/Delegator.sol";
 import {LibBit} from "solady/utils/LibBit.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
-import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {IERC20Permit} from "./interfaces/IERC20Permit.sol";
 import {IModelHostConsumer} from "./interfaces/IModelHostConsumer.sol";
 import {IReceiptVerifier} from "./interfaces/IReceiptVerifier.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
@@ -14,15 +14,8 @@ import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "./interfaces/IUsageMeter.sol";
 import {OutputLib} from "./libraries/OutputLib.sol";
 import {ReceiptLib} from "./libraries/ReceiptLib.sol";
-import {RequestLib} from "./libraries/RequestLib.sol";
 import {ModelId} from "./types/ModelId.sol";
-import {Request, TaskEnvelope, UsageReceipt} from "./types/Usage.sol";
-
-/// @dev EIP-2612, as far as it is used here.
-interface IERC20Permit {
-    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
-        external;
-}
+import {Request, TaskEnvelope} from "./types/Usage.sol";
 
 /// @dev What the meter publishes about its surroundings.
 interface IMeterContext {
@@ -35,10 +28,6 @@ interface IMeterContext {
 ///      this one and overrides `_onAnswer` when something shall happen with an answer on chain.
 contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegator {
     using SafeTransferLib for address;
-
-    /// @inheritdoc IModelHostConsumer
-    /// @dev EIP-170 allows 24,576 bytes of code, one of which is SSTORE2's own.
-    uint256 public constant MAX_PAYLOAD_BYTES = 24_575 - RequestLib.FACTS_BYTES;
 
     /// @inheritdoc IModelHostConsumer
     address public immutable HOST;
@@ -57,9 +46,6 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
 
     /// @notice What Infernet pays nodes per delivery of requests to come.
     NodePayment public nodePayment;
-
-    /// @dev Where each request and its payload is kept, as contract code.
-    mapping(uint32 subscriptionId => address pointer) internal requestPointers;
 
     modifier onlyHost() {
         if (msg.sender != HOST) revert NotHost(msg.sender);
@@ -100,21 +86,17 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
     function cancel(uint32 subscriptionId) external returns (uint256 refund) {
         (Request memory request_,) = _load(subscriptionId);
         if (msg.sender != request_.requester) revert NotRequester(msg.sender);
-        bytes32 requestId = keccak256(abi.encode(request_));
-        if (block.timestamp <= request_.deadline) _checkNoAnswerPending(subscriptionId, request_, requestId);
-        emit RequestCancelled(requestId, subscriptionId);
-        _cancelComputeSubscription(subscriptionId);
-        return IUsageMeter(METER).close(request_);
+        if (block.timestamp <= request_.deadline) _checkNoAnswerPending(subscriptionId, request_);
+        return _end(subscriptionId);
     }
 
     /// @inheritdoc IModelHostConsumer
     function reclaim(uint32 subscriptionId) external returns (uint256 refund) {
         (Request memory request_,) = _load(subscriptionId);
-        bytes32 requestId = keccak256(abi.encode(request_));
-        if (block.timestamp <= request_.deadline) revert IUsageMeter.DeadlineNotPassed(requestId, request_.deadline);
-        emit RequestCancelled(requestId, subscriptionId);
-        _cancelComputeSubscription(subscriptionId);
-        return IUsageMeter(METER).close(request_);
+        if (block.timestamp <= request_.deadline) {
+            revert IUsageMeter.DeadlineNotPassed(_requestIdOf(subscriptionId), request_.deadline);
+        }
+        return _end(subscriptionId);
     }
 
     /// @inheritdoc IModelHostConsumer
@@ -136,9 +118,23 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
         override
         returns (bytes memory)
     {
-        if (requestPointers[subscriptionId] == address(0)) return "";
-        (Request memory request_, bytes memory payload) = _load(subscriptionId);
-        return ReceiptLib.encode(_envelope(request_, payload, keccak256(abi.encode(request_)), interval, caller));
+        (Request memory request_, bytes memory payload) = IUsageMeter(METER).requestOf(address(this), subscriptionId);
+        if (request_.requester == address(0)) return "";
+        return ReceiptLib.encode(
+            TaskEnvelope({
+                chainId: block.chainid,
+                consumer: address(this),
+                subscriptionId: subscriptionId,
+                interval: interval,
+                requestId: _requestIdOf(subscriptionId),
+                requester: request_.requester,
+                node: caller,
+                modelId: request_.modelId,
+                maxPromptTokens: request_.terms.maxPromptTokens,
+                maxCompletionTokens: request_.terms.maxCompletionTokens,
+                payload: payload
+            })
+        );
     }
 
     /// @inheritdoc IModelHostConsumer
@@ -175,9 +171,9 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
     ) internal override {
         // A lazy delivery comes empty and names the place in the Inbox; `containerId` tells, since `index` may be 0.
         if (containerId == 0) {
-            _accept(subscriptionId, interval, node, output, proof);
+            _acceptEager(subscriptionId, interval, node, output, proof);
         } else {
-            _accept(
+            _acceptLazy(
                 subscriptionId,
                 interval,
                 node,
@@ -187,42 +183,45 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
         }
     }
 
-    function _accept(uint32 subscriptionId, uint32 interval, address node, bytes memory output, bytes memory proof)
-        internal
-    {
-        (Request memory request_, bytes memory payload) = _load(subscriptionId);
-        bytes32 requestId = keccak256(abi.encode(request_));
-        (bool ok, bytes memory answer, UsageReceipt memory receipt) = OutputLib.decode(output);
-        if (!ok) {
-            _refuse(subscriptionId, requestId, interval, node, abi.encodeWithSelector(OutputMalformed.selector, output.length));
-            return;
+    function _acceptEager(
+        uint32 subscriptionId,
+        uint32 interval,
+        address node,
+        bytes calldata output,
+        bytes calldata proof
+    ) internal {
+        try IUsageMeter(METER).record(subscriptionId, interval, node, output, proof) returns (bytes32 requestId) {
+            _onAnswer(requestId, interval, node, OutputLib.answerOf(output));
+        } catch (bytes memory reason) {
+            _refuse(subscriptionId, interval, node, reason);
         }
-        IUsageMeter.Delivery memory delivery = IUsageMeter.Delivery({
-            node: node,
-            interval: interval,
-            inputHash: ReceiptLib.structHash(_envelope(request_, payload, requestId, interval, node)),
-            outputHash: keccak256(answer),
-            promptBytes: payload.length,
-            outputBytes: answer.length
-        });
-        try IUsageMeter(METER).record(request_, delivery, receipt, OutputLib.signatureOf(proof, receipt)) {
+    }
+
+    function _acceptLazy(
+        uint32 subscriptionId,
+        uint32 interval,
+        address node,
+        bytes memory output,
+        bytes memory proof
+    ) internal {
+        try IUsageMeter(METER).record(subscriptionId, interval, node, output, proof) returns (bytes32 requestId) {
+            // The meter accepted the output, so it does decode.
+            (bytes memory answer,) = abi.decode(output, (bytes, bytes));
             _onAnswer(requestId, interval, node, answer);
         } catch (bytes memory reason) {
-            _refuse(subscriptionId, requestId, interval, node, reason);
+            _refuse(subscriptionId, interval, node, reason);
         }
     }
 
     /// @dev Reverts with the reason, so that the delivery never happened, unless the subscription's verifier fined the node
     ///      for it in this transaction: a revert would take the fine back.
-    function _refuse(uint32 subscriptionId, bytes32 requestId, uint32 interval, address node, bytes memory reason)
-        internal
-    {
+    function _refuse(uint32 subscriptionId, uint32 interval, address node, bytes memory reason) internal {
         address verifier = COORDINATOR.getSubscription(subscriptionId).verifier;
         if (verifier != address(0)) {
             (bool ok, bytes memory fined) =
                 verifier.staticcall(abi.encodeCall(IReceiptVerifier.isRejected, (subscriptionId, interval, node)));
             if (ok && fined.length == 32 && abi.decode(fined, (uint256)) == 1) {
-                emit AnswerRefused(requestId, interval, node, reason);
+                emit AnswerRefused(_requestIdOf(subscriptionId), interval, node, reason);
                 return;
             }
         }
@@ -232,9 +231,6 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
     }
 
     function _request(RequestParams calldata params) internal returns (uint32 subscriptionId, bytes32 requestId) {
-        if (params.payload.length == 0 || params.payload.length > MAX_PAYLOAD_BYTES) {
-            revert PayloadSizeInvalid(params.payload.length);
-        }
         if ((params.intervals > 1) != (params.periodSec > 0)) {
             revert ScheduleInvalid(params.intervals, params.periodSec);
         }
@@ -243,8 +239,7 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
         PAYMENT_TOKEN.safeTransferFrom(msg.sender, DISTRIBUTOR, cost);
 
         subscriptionId = _subscribe(params);
-        Request memory request_;
-        (requestId, request_) = IUsageMeter(METER).open(
+        requestId = IUsageMeter(METER).open(
             IUsageMeter.Opening({
                 modelId: params.modelId,
                 requester: msg.sender,
@@ -252,9 +247,9 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
                 intervals: params.intervals,
                 redundancy: params.redundancy,
                 deadline: _deadline(params)
-            })
+            }),
+            params.payload
         );
-        requestPointers[subscriptionId] = SSTORE2.write(RequestLib.pack(request_, params.payload));
     }
 
     function _subscribe(RequestParams calldata params) internal returns (uint32) {
@@ -280,43 +275,30 @@ contract ModelHostConsumer is IModelHostConsumer, SubscriptionConsumer, Delegato
     }
 
     /// @dev Whoever cancels while a node's answer is on its way would read the answer and not pay for it.
-    function _checkNoAnswerPending(uint32 subscriptionId, Request memory request_, bytes32 requestId) internal view {
+    function _checkNoAnswerPending(uint32 subscriptionId, Request memory request_) internal view {
         uint32 activeAt = COORDINATOR.getSubscription(subscriptionId).activeAt;
         if (block.timestamp < activeAt) return;
         uint32 current =
             COORDINATOR.getSubscriptionInterval(activeAt, COORDINATOR.getSubscription(subscriptionId).period);
         if (current > request_.intervals) return;
-        IUsageMeter.Progress memory progress = IUsageMeter(METER).progressOf(requestId);
+        IUsageMeter.Progress memory progress = IUsageMeter(METER).progressOf(_requestIdOf(subscriptionId));
         bool answered = progress.interval == current && LibBit.popCount(progress.answered) >= request_.redundancy;
         bool idle = current > uint256(progress.interval) + 1;
         if (!answered && !idle) revert AnswerPending(subscriptionId, current);
     }
 
-    function _load(uint32 subscriptionId) internal view returns (Request memory request_, bytes memory payload) {
-        address pointer = requestPointers[subscriptionId];
-        if (pointer == address(0)) revert SubscriptionUnknown(subscriptionId);
-        return RequestLib.unpack(SSTORE2.read(pointer), address(this), subscriptionId);
+    function _end(uint32 subscriptionId) internal returns (uint256 refund) {
+        emit RequestCancelled(_requestIdOf(subscriptionId), subscriptionId);
+        _cancelComputeSubscription(subscriptionId);
+        return IUsageMeter(METER).close(address(this), subscriptionId);
     }
 
-    function _envelope(
-        Request memory request_,
-        bytes memory payload,
-        bytes32 requestId,
-        uint32 interval,
-        address node
-    ) internal view returns (TaskEnvelope memory) {
-        return TaskEnvelope({
-            chainId: block.chainid,
-            consumer: address(this),
-            subscriptionId: request_.subscriptionId,
-            interval: interval,
-            requestId: requestId,
-            requester: request_.requester,
-            node: node,
-            modelId: request_.modelId,
-            maxPromptTokens: request_.terms.maxPromptTokens,
-            maxCompletionTokens: request_.terms.maxCompletionTokens,
-            payload: payload
-        });
+    function _requestIdOf(uint32 subscriptionId) internal view returns (bytes32) {
+        return IUsageMeter(METER).requestIdOf(address(this), subscriptionId);
+    }
+
+    function _load(uint32 subscriptionId) internal view returns (Request memory request_, bytes memory payload) {
+        (request_, payload) = IUsageMeter(METER).requestOf(address(this), subscriptionId);
+        if (request_.requester == address(0)) revert SubscriptionUnknown(subscriptionId);
     }
 }

@@ -16,7 +16,13 @@ contract ModelRegistry is IModelRegistry {
     /// @dev The whole, in parts per million.
     uint256 internal constant PPM = 1_000_000;
 
-    /// @dev Ordered so that a request reads `consumer` and `terms`, and a delivery `receiptSigner` alone.
+    /// @dev A listed node, with its place counted from 1 and the model's receipt signer beside it: all that a delivery reads.
+    struct NodeRecord {
+        address receiptSigner;
+        uint8 place;
+    }
+
+    /// @dev Ordered so that a request reads `consumer` and `terms` alone.
     struct Entry {
         address consumer;
         Status status;
@@ -30,7 +36,7 @@ contract ModelRegistry is IModelRegistry {
         string metadataUri;
         string containers;
         address[] nodes;
-        mapping(address node => uint256 place) placeOfNode;
+        mapping(address node => NodeRecord record) nodeRecords;
     }
 
     mapping(ModelId modelId => Entry entry) internal entries;
@@ -153,12 +159,16 @@ contract ModelRegistry is IModelRegistry {
     function receiptFacts(ModelId modelId, address node)
         external
         view
-        returns (address receiptSigner, address previousSigner, uint256 nodeIndex)
+        returns (address receiptSigner, uint256 place)
     {
+        NodeRecord memory record = entries[modelId].nodeRecords[node];
+        return (record.receiptSigner, record.place);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function previousSignerOf(ModelId modelId) external view returns (address) {
         Entry storage entry = entries[modelId];
-        receiptSigner = entry.receiptSigner;
-        if (entry.previousSignerUntil >= block.timestamp) previousSigner = entry.previousSigner;
-        nodeIndex = entry.placeOfNode[node];
+        return entry.previousSignerUntil >= block.timestamp ? entry.previousSigner : address(0);
     }
 
     /// @inheritdoc IModelRegistry
@@ -218,6 +228,10 @@ contract ModelRegistry is IModelRegistry {
         entry.receiptSigner = signer;
         entry.previousSigner = previous;
         entry.previousSignerUntil = previousUntil;
+        for (uint256 i; i < entry.nodes.length; ++i) {
+            address node = entry.nodes[i];
+            if (node != address(0)) entry.nodeRecords[node].receiptSigner = signer;
+        }
         emit ReceiptSignerRotated(modelId, signer, previous, previousUntil);
     }
 
@@ -237,21 +251,21 @@ contract ModelRegistry is IModelRegistry {
         for (uint256 i; i < places.length; ++i) {
             address old = places[i];
             if (old != address(0) && !_contains(nodes, old)) {
-                delete entry.placeOfNode[old];
+                delete entry.nodeRecords[old];
                 delete places[i];
             }
         }
         uint256 freePlace;
         for (uint256 i; i < nodes.length; ++i) {
             address node = nodes[i];
-            if (entry.placeOfNode[node] != 0) continue;
+            if (entry.nodeRecords[node].place != 0) continue;
             if (places.length < MAX_NODES) {
                 places.push(node);
-                entry.placeOfNode[node] = places.length;
+                entry.nodeRecords[node] = NodeRecord(entry.receiptSigner, uint8(places.length));
             } else {
                 while (places[freePlace] != address(0)) ++freePlace;
                 places[freePlace] = node;
-                entry.placeOfNode[node] = freePlace + 1;
+                entry.nodeRecords[node] = NodeRecord(entry.receiptSigner, uint8(freePlace + 1));
             }
         }
         emit NodesUpdated(modelId, nodes);

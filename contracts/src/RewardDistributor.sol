@@ -3,12 +3,15 @@ pragma solidity 0.8.30;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
-import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
+import {EmissionProgram} from "./EmissionProgram.sol";
+import {IERC20Permit} from "./interfaces/IERC20Permit.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {IStakeHook, IStakeVault} from "./interfaces/IStakeVault.sol";
+import {EpochSet} from "./libraries/EpochSet.sol";
 import {RewardLib} from "./libraries/RewardLib.sol";
 import {TableLib} from "./libraries/TableLib.sol";
 import {StakeVault} from "./StakeVault.sol";
@@ -16,9 +19,11 @@ import {ModelId} from "./types/ModelId.sol";
 import {UsageMeter} from "./UsageMeter.sol";
 
 /// @title RewardDistributor
-/// @dev A delivery touches the model's book and its table's cumulative fees, whatever the number of contributors and
-///      delegators. Contributors are settled when they claim or when their stake changes, delegators likewise.
+/// @dev A delivery adds its fee to the model's page, one slot, and nothing else: what each role, contributor and delegator
+///      has of it follows from the page when they are settled, whatever their number. A page holds the fees since its table
+///      or its split changed. Contributors are settled when they claim or when their stake changes, delegators likewise.
 contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
+    using EpochSet for EpochSet.Set;
     using SafeTransferLib for address;
 
     /// @inheritdoc IRewardDistributor
@@ -43,98 +48,133 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     /// @inheritdoc IRewardDistributor
     address public immutable VAULT;
 
+    /// @inheritdoc IRewardDistributor
+    address public immutable EMISSIONS;
+
+    /// @dev The claim fees that most claims need stand beside what every claim writes.
     struct Totals {
-        uint128 reserves;
-        uint128 treasuryOwed;
+        uint104 reserves;
+        uint104 treasuryOwed;
+        uint24 operatorPpm;
+        uint24 delegatorPpm;
     }
 
-    struct ModelBook {
-        uint128 hostAccrued;
-        uint64 tableId;
-        bool hasTraining;
-        bool hasValidators;
+    /// @dev Fees of a model since its table or its split changed. `epoch` is that of the latest delivery; `isCounted` tells
+    ///      whether its units are counted, `hasLedger` whether there were earlier pages under the same table.
+    struct Page {
+        uint104 fees;
+        uint24 tableId;
+        uint16 epoch;
+        uint24 trainingPpm;
+        uint24 validatorPpm;
+        uint24 trainingTotal;
+        uint24 validatorTotal;
+        bool isCounted;
+        bool hasLedger;
     }
 
-    /// @dev Fees that each role of a table earned since the table came into force.
-    struct TableFees {
-        uint128 training;
-        uint128 validators;
+    /// @dev Fees of each role of a table.
+    struct RoleFees {
+        uint104 training;
+        uint104 validators;
     }
 
-    /// @dev An operator's place in a table. `place` is its position, counted from 1, in the operator's list of tables.
-    struct TableEntry {
-        uint32 trainingWeight;
-        uint32 validatorWeight;
-        uint64 trainingTotal;
-        uint64 validatorTotal;
-        uint64 place;
-        uint128 trainingSettled;
-        uint128 validatorSettled;
+    /// @dev `base` is what earlier pages and tables left the host.
+    struct HostBook {
+        uint128 base;
+        uint128 claimed;
     }
 
+    /// @dev `members` holds the contributors as contract code; they stay when the table is replaced.
     struct Table {
+        ModelId modelId;
+        address members;
         uint64 nonce;
-        Contributor[] training;
-        Contributor[] validators;
     }
 
-    /// @dev `carry` is what spreading over delegators left, in units of 1 / PER_SHARE_SCALE of a base unit.
+    /// @dev An operator's weights in a table, and the role fees up to which it was settled.
+    struct Entry {
+        uint104 trainingSettled;
+        uint104 validatorSettled;
+        uint24 trainingWeight;
+        uint24 validatorWeight;
+    }
+
+    /// @dev `carry` is what spreading over delegators left, in units of 1 / PER_SHARE_SCALE of a base unit: below the stake
+    ///      delegated. `modelCount` is the length of the operator's list in `modelAt`. `hasAccrued` tells whether settled
+    ///      rewards wait in `operatorAccrued`; without it that slot holds what was paid before, which makes it cheap to use again.
     struct OperatorBook {
-        uint128 accrued;
-        uint128 carry;
-        uint256 perShare;
+        uint144 perShare;
+        uint96 carry;
+        uint8 modelCount;
+        bool hasAccrued;
     }
 
-    /// @dev `accruedScaled` keeps fractions of a base unit, so that nothing is lost between settlements.
+    /// @dev `fraction` counts 1 / PER_SHARE_SCALE of a base unit, so that nothing is lost between settlements;
+    ///      `hasAccrued` tells whether whole units wait in `delegatorAccrued`, as in `OperatorBook`.
     struct DelegatorBook {
-        uint256 perShareSettled;
-        uint256 accruedScaled;
+        uint144 perShareSettled;
+        uint64 fraction;
+        bool hasAccrued;
     }
 
     Totals internal totals;
-    ClaimFees internal fees = ClaimFees({hostPpm: 0, operatorPpm: 80_000, delegatorPpm: 145_000});
-    uint64 internal tableCount;
 
     /// @inheritdoc IRewardDistributor
     address public treasury;
+    uint24 internal hostClaimPpm;
+    uint24 internal tableCount;
 
     /// @inheritdoc IRewardDistributor
     mapping(address account => bool allowed) public isAttester;
 
-    /// @inheritdoc IRewardDistributor
-    mapping(address account => uint256 amount) public balanceOf;
+    EpochSet.Set internal fundedEpochs;
 
-    mapping(ModelId modelId => ModelBook book) internal modelBooks;
-    mapping(uint256 tableId => TableFees cumulative) internal tableFees;
+    /// @inheritdoc IRewardDistributor
+    mapping(uint256 epoch => uint256 units) public unitsIn;
+
+    mapping(address account => Balance balance) internal balances;
+    mapping(ModelId modelId => Page page) internal pages;
+    mapping(ModelId modelId => RoleFees fees) internal ledgers;
+    mapping(ModelId modelId => HostBook book) internal hostBooks;
+    mapping(ModelId modelId => uint256 units) internal unitsBefore;
     mapping(uint256 tableId => Table table) internal tables;
-    mapping(uint256 tableId => mapping(address operator => TableEntry entry)) internal entries;
-    mapping(address operator => uint64[] tableIds) internal tableIdsOf;
+    mapping(uint256 tableId => mapping(uint256 epoch => uint256 units)) internal closedUnits;
+    mapping(uint256 tableId => mapping(address operator => Entry entry)) internal entries;
     mapping(address operator => OperatorBook book) internal operatorBooks;
+    mapping(address operator => uint256 amount) internal operatorAccrued;
+    mapping(address operator => mapping(uint256 index => ModelId modelId)) internal modelAt;
     mapping(address operator => mapping(address delegator => DelegatorBook book)) internal delegatorBooks;
+    mapping(address operator => mapping(address delegator => uint256 amount)) internal delegatorAccrued;
 
     modifier onlyMeter() {
         if (msg.sender != METER) revert NotMeter(msg.sender);
         _;
     }
 
-    constructor(address owner_, address paymentToken, address stakeToken, address registry, address treasury_)
-        Ownable(owner_)
-    {
+    /// @param gammaPpm least part of a model's emission for each of its two roles, in ppm; at most 500,000
+    constructor(
+        address owner_,
+        address paymentToken,
+        address stakeToken,
+        address registry,
+        address treasury_,
+        uint256 gammaPpm
+    ) Ownable(owner_) {
         if (paymentToken == address(0) || stakeToken == address(0) || registry == address(0)) revert AddressMissing();
         PAYMENT_TOKEN = paymentToken;
         REGISTRY = registry;
-        VAULT = address(new StakeVault(stakeToken));
+        address vault = address(new StakeVault(stakeToken));
+        VAULT = vault;
         METER = address(new UsageMeter(IModelRegistry(registry)));
+        EMISSIONS = address(new EmissionProgram(paymentToken, vault, gammaPpm));
         _setTreasury(treasury_);
-        emit ClaimFeesSet(fees);
+        _setClaimFees(ClaimFees({hostPpm: 0, operatorPpm: 80_000, delegatorPpm: 145_000}));
     }
 
     /// @inheritdoc IRewardDistributor
     function takeEscrow(uint256 amount) external onlyMeter {
-        uint256 required = totals.reserves + amount;
-        uint256 held = PAYMENT_TOKEN.balanceOf(address(this));
-        if (held < required) revert EscrowNotFunded(required, held);
-        totals.reserves = SafeCastLib.toUint128(required);
+        _reserve(amount);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -145,69 +185,110 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         uint256 validatorPpm,
         address requester,
         uint256 refund
-    ) external onlyMeter returns (uint256 hostPart, uint256 trainingPart, uint256 validatorPart) {
-        ModelBook memory book = modelBooks[modelId];
-        if (book.hasTraining) trainingPart = RewardLib.ppmDown(fee, trainingPpm);
-        if (book.hasValidators) validatorPart = RewardLib.ppmDown(fee, validatorPpm);
-        hostPart = fee - trainingPart - validatorPart;
-
-        modelBooks[modelId].hostAccrued = book.hostAccrued + uint128(hostPart);
-        if (trainingPart + validatorPart != 0) {
-            TableFees memory cumulative = tableFees[book.tableId];
-            cumulative.training += uint128(trainingPart);
-            cumulative.validators += uint128(validatorPart);
-            tableFees[book.tableId] = cumulative;
+    ) external onlyMeter returns (uint256 trainingPart, uint256 validatorPart) {
+        Page memory page = pages[modelId];
+        uint256 today = _today();
+        if (page.epoch != today || page.trainingPpm != trainingPpm || page.validatorPpm != validatorPpm) {
+            _turn(modelId, page, today, trainingPpm, validatorPpm);
         }
-        if (refund != 0) _credit(requester, refund);
+        (uint256 trainingBefore, uint256 validatorsBefore) = _partsDown(page);
+        page.fees += uint104(fee);
+        (trainingPart, validatorPart) = _partsDown(page);
+        trainingPart -= trainingBefore;
+        validatorPart -= validatorsBefore;
+        pages[modelId] = page;
+        if (page.isCounted) unitsIn[today] += trainingPart + validatorPart;
+        if (refund != 0) balances[requester].amount += uint104(refund);
     }
 
     /// @inheritdoc IRewardDistributor
     function refundEscrow(address requester, uint256 amount) external onlyMeter {
-        if (amount != 0) _credit(requester, amount);
+        balances[requester].amount += uint104(amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function takeBalance(address requester, uint256 amount) external onlyMeter {
+        uint256 held = balances[requester].amount;
+        if (amount > held) revert BalanceInsufficient(requester, held, amount);
+        balances[requester].amount = uint104(held - amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function noteFundedEpoch(uint256 epoch) external {
+        if (msg.sender != EMISSIONS) revert NotEmissions(msg.sender);
+        fundedEpochs.insert(epoch);
     }
 
     /// @inheritdoc IStakeHook
-    function beforeStakeChange(address operator, address delegator) external {
+    function beforeStakeChange(
+        address operator,
+        IStakeVault.Stake calldata stake,
+        address delegator,
+        uint256 delegation
+    ) external returns (uint256 lastFundedEpoch) {
         if (msg.sender != VAULT) revert NotVault(msg.sender);
-        _settleOperator(operator);
-        if (delegator != address(0)) _keepScaled(delegator, operator, _collectDelegator(delegator, operator));
+        uint256 earned = _earn(operator);
+        if (earned != 0) _accrue(operator, _shareOut(operator, earned, stake));
+        if (delegator != address(0)) _settleDelegator(delegator, operator, delegation);
+        return fundedEpochs.latestUpTo(_today());
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function deposit(address account, uint256 amount) external {
+        _deposit(account, amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+    {
+        try IERC20Permit(PAYMENT_TOKEN).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
+        _deposit(account, amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function lockBalance(uint40 until) external {
+        Balance storage balance = balances[msg.sender];
+        if (until < balance.lockedUntil) revert LockShortened(balance.lockedUntil);
+        balance.lockedUntil = until;
+        emit BalanceLockSet(msg.sender, until);
     }
 
     /// @inheritdoc IRewardDistributor
     function setContributors(ContributorTable calldata table, address attester, bytes calldata signature) external {
-        if (IModelRegistry(REGISTRY).hostOf(table.modelId) == address(0)) revert ModelUnknown(table.modelId);
+        ModelId modelId = table.modelId;
+        if (IModelRegistry(REGISTRY).hostOf(modelId) == address(0)) revert ModelUnknown(modelId);
         if (block.timestamp > table.expiry) revert AttestationExpired(table.expiry);
-        ModelBook storage book = modelBooks[table.modelId];
-        uint64 currentNonce = tables[book.tableId].nonce;
+        Page memory page = pages[modelId];
+        uint64 currentNonce = tables[page.tableId].nonce;
         if (table.nonce <= currentNonce) revert AttestationStale(table.nonce, currentNonce);
         if (
             !isAttester[attester]
                 || !SignatureCheckerLib.isValidSignatureNowCalldata(attester, tableDigest(table), signature)
         ) revert AttestationInvalid(attester);
-        uint64 trainingTotal = _checkRole(table.training);
-        uint64 validatorTotal = _checkRole(table.validators);
+        uint256 trainingTotal = _checkRole(table.training);
+        uint256 validatorTotal = _checkRole(table.validators);
 
-        if (book.tableId != 0) book.hostAccrued += uint128(_closeTable(book.tableId));
-        uint64 tableId = ++tableCount;
-        book.tableId = tableId;
-        book.hasTraining = table.training.length != 0;
-        book.hasValidators = table.validators.length != 0;
-        tables[tableId].nonce = table.nonce;
+        _closeTable(modelId, page);
+        uint24 tableId = ++tableCount;
+        page.tableId = tableId;
+        page.trainingTotal = uint24(trainingTotal);
+        page.validatorTotal = uint24(validatorTotal);
+        _openUnits(modelId, page, _today());
+        pages[modelId] = page;
+        tables[tableId] = Table(modelId, SSTORE2.write(TableLib.pack(table.training, table.validators)), table.nonce);
         for (uint256 i; i < table.training.length; ++i) {
             Contributor calldata member = table.training[i];
-            tables[tableId].training.push(member);
-            TableEntry storage entry = _joinTable(tableId, member.account);
-            entry.trainingWeight = member.weight;
-            entry.trainingTotal = trainingTotal;
+            entries[tableId][member.account].trainingWeight = uint24(member.weight);
+            _joinModel(member.account, modelId);
         }
         for (uint256 i; i < table.validators.length; ++i) {
             Contributor calldata member = table.validators[i];
-            tables[tableId].validators.push(member);
-            TableEntry storage entry = _joinTable(tableId, member.account);
-            entry.validatorWeight = member.weight;
-            entry.validatorTotal = validatorTotal;
+            Entry storage entry = entries[tableId][member.account];
+            entry.validatorWeight = uint24(member.weight);
+            if (entry.trainingWeight == 0) _joinModel(member.account, modelId);
         }
-        emit ContributorsSet(table.modelId, tableId, attester, table);
+        emit ContributorsSet(modelId, tableId, attester, table);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -216,10 +297,10 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             ModelId modelId = modelIds[i];
             address host = IModelRegistry(REGISTRY).hostOf(modelId);
             address receiver = _receiver(host, to);
-            uint256 gross = modelBooks[modelId].hostAccrued;
+            uint256 gross = claimableHost(modelId);
             if (gross == 0) continue;
-            modelBooks[modelId].hostAccrued = 0;
-            uint256 claimFee = RewardLib.ppmDown(gross, fees.hostPpm);
+            hostBooks[modelId].claimed += uint128(gross);
+            uint256 claimFee = RewardLib.ppmDown(gross, hostClaimPpm);
             emit HostClaimed(modelId, host, receiver, gross - claimFee, claimFee);
             paid += _pay(receiver, gross, claimFee);
         }
@@ -232,11 +313,11 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             address operator = operators[i];
             address receiver = _receiver(operator, to);
             uint256 earned = _earn(operator);
-            uint256 gross = operatorBooks[operator].accrued;
-            if (gross != 0) operatorBooks[operator].accrued = 0;
-            if (earned != 0) gross += _shareOut(operator, earned);
+            uint256 gross = _accruedOf(operator);
+            if (gross != 0) operatorBooks[operator].hasAccrued = false;
+            if (earned != 0) gross += _shareOut(operator, earned, IStakeVault(VAULT).stakeOf(operator));
             if (gross == 0) continue;
-            uint256 claimFee = RewardLib.ppmDown(gross, fees.operatorPpm);
+            uint256 claimFee = RewardLib.ppmDown(gross, totals.operatorPpm);
             emit OperatorClaimed(operator, receiver, gross - claimFee, claimFee);
             paid += _pay(receiver, gross, claimFee);
         }
@@ -244,22 +325,21 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     /// @inheritdoc IRewardDistributor
+    /// @dev What the operator has not settled yet is worked out, not written: settling it later, alone or with what comes
+    ///      after, never spreads less.
     function claimDelegator(address delegator, address[] calldata operators, address to)
         external
         returns (uint256 paid)
     {
         address receiver = _receiver(delegator, to);
+        uint256 claimPpm = totals.delegatorPpm;
         uint256 grossSum;
         uint256 claimFeeSum;
         for (uint256 i; i < operators.length; ++i) {
-            address operator = operators[i];
-            _settleOperator(operator);
-            uint256 dueScaled = _collectDelegator(delegator, operator);
-            uint256 gross = dueScaled / RewardLib.PER_SHARE_SCALE;
-            _keepScaled(delegator, operator, dueScaled % RewardLib.PER_SHARE_SCALE);
+            uint256 gross = _takeDelegator(delegator, operators[i]);
             if (gross == 0) continue;
-            uint256 claimFee = RewardLib.ppmDown(gross, fees.delegatorPpm);
-            emit DelegatorClaimed(delegator, operator, receiver, gross - claimFee, claimFee);
+            uint256 claimFee = RewardLib.ppmDown(gross, claimPpm);
+            emit DelegatorClaimed(delegator, operators[i], receiver, gross - claimFee, claimFee);
             grossSum += gross;
             claimFeeSum += claimFee;
         }
@@ -270,9 +350,11 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     /// @inheritdoc IRewardDistributor
     function withdrawBalance(address account, address to) external returns (uint256 paid) {
         address receiver = _receiver(account, to);
-        uint256 amount = balanceOf[account];
+        Balance storage balance = balances[account];
+        uint256 amount = balance.amount;
         if (amount == 0) revert NothingToClaim();
-        balanceOf[account] = 0;
+        if (block.timestamp < balance.lockedUntil) revert BalanceLocked(balance.lockedUntil);
+        balance.amount = 0;
         emit BalanceWithdrawn(account, receiver, amount);
         paid = _pay(receiver, amount, 0);
     }
@@ -289,11 +371,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     /// @inheritdoc IRewardDistributor
     function setClaimFees(ClaimFees calldata newFees) external onlyOwner {
-        if (newFees.hostPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.hostPpm);
-        if (newFees.operatorPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.operatorPpm);
-        if (newFees.delegatorPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.delegatorPpm);
-        fees = newFees;
-        emit ClaimFeesSet(newFees);
+        _setClaimFees(newFees);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -309,37 +387,32 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     /// @inheritdoc IRewardDistributor
-    function claimableHost(ModelId modelId) external view returns (uint256) {
-        return modelBooks[modelId].hostAccrued;
-    }
-
-    /// @inheritdoc IRewardDistributor
     function claimableOperator(address operator) external view returns (uint256) {
-        uint256 earned = _unsettledOf(operator);
-        IStakeVault.Stake memory stake = IStakeVault(VAULT).stakeOf(operator);
-        uint256 part = RewardLib.delegatorsPartDown(earned, stake.sigmaPpm, stake.own, stake.delegated);
-        return operatorBooks[operator].accrued + earned - part;
+        OperatorBook memory book = operatorBooks[operator];
+        uint256 earned = _unsettledOf(operator, book.modelCount);
+        (uint256 spread,,) = _spread(book, earned, IStakeVault(VAULT).stakeOf(operator));
+        return _accruedOf(operator) + earned - spread;
     }
 
     /// @inheritdoc IRewardDistributor
     function claimableDelegator(address delegator, address operator) external view returns (uint256) {
-        IStakeVault.Stake memory stake = IStakeVault(VAULT).stakeOf(operator);
-        OperatorBook memory operatorBook = operatorBooks[operator];
-        uint256 part =
-            RewardLib.delegatorsPartDown(_unsettledOf(operator), stake.sigmaPpm, stake.own, stake.delegated);
-        uint256 perShare = operatorBook.perShare;
-        if (part != 0) {
-            (uint256 increase,) = RewardLib.spreadDown(part, operatorBook.carry, stake.delegated);
-            perShare += increase;
-        }
-        DelegatorBook memory book = delegatorBooks[operator][delegator];
-        uint256 delegated = IStakeVault(VAULT).delegationOf(delegator, operator);
-        return (book.accruedScaled + delegated * (perShare - book.perShareSettled)) / RewardLib.PER_SHARE_SCALE;
+        (, uint256 dueScaled) = _dueNow(delegatorBooks[operator][delegator], delegator, operator);
+        return dueScaled / RewardLib.PER_SHARE_SCALE;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function balanceOf(address account) external view returns (uint256) {
+        return balances[account].amount;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function lockedUntil(address account) external view returns (uint256) {
+        return balances[account].lockedUntil;
     }
 
     /// @inheritdoc IRewardDistributor
     function claimFees() external view returns (ClaimFees memory) {
-        return fees;
+        return ClaimFees(hostClaimPpm, totals.operatorPpm, totals.delegatorPpm);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -358,23 +431,48 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         view
         returns (uint256 tableId, uint64 nonce, Contributor[] memory training, Contributor[] memory validators)
     {
-        tableId = modelBooks[modelId].tableId;
-        Table storage table = tables[tableId];
-        return (tableId, table.nonce, table.training, table.validators);
+        tableId = pages[modelId].tableId;
+        nonce = tables[tableId].nonce;
+        (training, validators) = membersOf(tableId);
     }
 
     /// @inheritdoc IRewardDistributor
-    function tablesOf(address operator) external view returns (uint256[] memory ids) {
-        uint64[] storage list = tableIdsOf[operator];
-        ids = new uint256[](list.length);
-        for (uint256 i; i < ids.length; ++i) {
-            ids[i] = list[i];
+    function modelsOf(address operator) external view returns (ModelId[] memory modelIds) {
+        modelIds = new ModelId[](operatorBooks[operator].modelCount);
+        for (uint256 i; i < modelIds.length; ++i) {
+            modelIds[i] = modelAt[operator][i];
         }
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function unitsOf(uint256 tableId, uint256 epoch) external view returns (uint256) {
+        ModelId modelId = tables[tableId].modelId;
+        Page memory page = pages[modelId];
+        if (page.tableId != tableId || page.epoch != epoch || !page.isCounted) return closedUnits[tableId][epoch];
+        return _units(_feesOf(modelId, page)) - unitsBefore[modelId];
     }
 
     /// @inheritdoc IRewardDistributor
     function domainSeparator() external view returns (bytes32) {
         return _domainSeparator();
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function claimableHost(ModelId modelId) public view returns (uint256) {
+        Page memory page = pages[modelId];
+        HostBook memory book = hostBooks[modelId];
+        return uint256(book.base) + _hostPart(page) - book.claimed;
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function membersOf(uint256 tableId)
+        public
+        view
+        returns (Contributor[] memory training, Contributor[] memory validators)
+    {
+        address members = tables[tableId].members;
+        if (members == address(0)) return (training, validators);
+        return TableLib.unpack(SSTORE2.read(members));
     }
 
     /// @inheritdoc IRewardDistributor
@@ -387,84 +485,193 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         version = "1";
     }
 
-    /// @dev Moves what an operator earned in all its tables to its own account and to its delegators.
-    function _settleOperator(address operator) internal {
-        uint256 earned = _earn(operator);
-        if (earned != 0) operatorBooks[operator].accrued += uint128(_shareOut(operator, earned));
+    function _today() internal view returns (uint256) {
+        return block.timestamp / 1 days;
+    }
+
+    /// @dev Begins a page when the split changed, and counts units anew when the day did. `page` is not written here.
+    function _turn(ModelId modelId, Page memory page, uint256 today, uint256 trainingPpm, uint256 validatorPpm)
+        internal
+    {
+        if (page.trainingPpm != trainingPpm || page.validatorPpm != validatorPpm) {
+            (uint256 training, uint256 validators) = _partsDown(page);
+            if (training + validators != 0) {
+                ledgers[modelId].training += uint104(training);
+                ledgers[modelId].validators += uint104(validators);
+                page.hasLedger = true;
+            }
+            if (page.fees != 0) hostBooks[modelId].base += uint128(_hostPart(page));
+            page.fees = 0;
+            page.trainingPpm = uint24(trainingPpm);
+            page.validatorPpm = uint24(validatorPpm);
+        }
+        if (page.epoch != today) {
+            _closeUnits(modelId, page);
+            _openUnits(modelId, page, today);
+        }
+    }
+
+    function _closeUnits(ModelId modelId, Page memory page) internal {
+        if (!page.isCounted) return;
+        closedUnits[page.tableId][page.epoch] = _units(_feesOf(modelId, page)) - unitsBefore[modelId];
+    }
+
+    /// @dev An epoch is funded before it begins or not at all, so what is found here holds all day.
+    function _openUnits(ModelId modelId, Page memory page, uint256 today) internal {
+        page.epoch = uint16(today);
+        page.isCounted = (page.trainingTotal | page.validatorTotal) != 0 && fundedEpochs.contains(today);
+        if (page.isCounted) unitsBefore[modelId] = _units(_feesOf(modelId, page));
+    }
+
+    /// @dev Parts of the page's fees for each role that has members.
+    function _partsDown(Page memory page) internal pure returns (uint256 training, uint256 validators) {
+        if (page.trainingTotal != 0) training = RewardLib.ppmDown(page.fees, page.trainingPpm);
+        if (page.validatorTotal != 0) validators = RewardLib.ppmDown(page.fees, page.validatorPpm);
+    }
+
+    function _hostPart(Page memory page) internal pure returns (uint256) {
+        (uint256 training, uint256 validators) = _partsDown(page);
+        return page.fees - training - validators;
+    }
+
+    /// @dev Fees of each role since the table came into force.
+    function _feesOf(ModelId modelId, Page memory page) internal view returns (RoleFees memory fees) {
+        (uint256 training, uint256 validators) = _partsDown(page);
+        if (page.hasLedger) fees = ledgers[modelId];
+        fees.training += uint104(training);
+        fees.validators += uint104(validators);
+    }
+
+    function _units(RoleFees memory fees) internal pure returns (uint256) {
+        return uint256(fees.training) + fees.validators;
     }
 
     /// @dev Marks an operator's earnings in all its tables as settled.
     function _earn(address operator) internal returns (uint256 earned) {
-        uint64[] storage list = tableIdsOf[operator];
-        uint256 count = list.length;
+        uint256 count = operatorBooks[operator].modelCount;
         for (uint256 i; i < count; ++i) {
-            earned += _settleEntry(list[i], operator);
+            ModelId modelId = modelAt[operator][i];
+            Page memory page = pages[modelId];
+            RoleFees memory fees = _feesOf(modelId, page);
+            Entry memory entry = entries[page.tableId][operator];
+            uint256 part = _earnedDown(fees, page, entry);
+            if (part == 0) continue;
+            earned += part;
+            entry.trainingSettled = fees.training;
+            entry.validatorSettled = fees.validators;
+            entries[page.tableId][operator] = entry;
         }
     }
 
-    /// @dev Marks an operator's earnings in one table as settled.
-    function _settleEntry(uint256 tableId, address operator) internal returns (uint256 earned) {
-        TableFees memory cumulative = tableFees[tableId];
-        TableEntry storage entry = entries[tableId][operator];
-        earned = _earnedIn(cumulative, entry);
-        if (earned != 0) {
-            entry.trainingSettled = cumulative.training;
-            entry.validatorSettled = cumulative.validators;
+    function _unsettledOf(address operator, uint256 count) internal view returns (uint256 earned) {
+        for (uint256 i; i < count; ++i) {
+            ModelId modelId = modelAt[operator][i];
+            Page memory page = pages[modelId];
+            earned += _earnedDown(_feesOf(modelId, page), page, entries[page.tableId][operator]);
         }
     }
 
-    function _earnedIn(TableFees memory cumulative, TableEntry memory entry) internal pure returns (uint256) {
+    /// @dev What an operator earned in a table since it was settled there.
+    function _earnedDown(RoleFees memory fees, Page memory page, Entry memory entry) internal pure returns (uint256) {
         return RewardLib.earnedDown(
-            entry.trainingSettled, cumulative.training, entry.trainingWeight, entry.trainingTotal
+            entry.trainingSettled, fees.training, entry.trainingWeight, page.trainingTotal
         )
             + RewardLib.earnedDown(
-                entry.validatorSettled, cumulative.validators, entry.validatorWeight, entry.validatorTotal
+                entry.validatorSettled, fees.validators, entry.validatorWeight, page.validatorTotal
             );
     }
 
-    function _unsettledOf(address operator) internal view returns (uint256 earned) {
-        uint64[] storage list = tableIdsOf[operator];
-        uint256 count = list.length;
-        for (uint256 i; i < count; ++i) {
-            earned += _earnedIn(tableFees[list[i]], entries[list[i]][operator]);
-        }
+    /// @dev How an operator's reward would be spread over its delegators.
+    function _spread(OperatorBook memory book, uint256 earned, IStakeVault.Stake memory stake)
+        internal
+        pure
+        returns (uint256 spread, uint256 perShare, uint256 carry)
+    {
+        uint256 part = RewardLib.delegatorsPartDown(earned, stake.sigmaPpm, stake.own, stake.delegated);
+        return RewardLib.spreadDown(part, book.perShare, book.carry, stake.delegated);
     }
 
     /// @dev Splits an operator's reward with its delegators, by the stake it was earned with: the vault settles before
     ///      any stake changes, so present stake is that stake.
     /// @return ownPart what the caller has to credit or pay to the operator
-    function _shareOut(address operator, uint256 earned) internal returns (uint256 ownPart) {
-        IStakeVault.Stake memory stake = IStakeVault(VAULT).stakeOf(operator);
-        uint256 part = RewardLib.delegatorsPartDown(earned, stake.sigmaPpm, stake.own, stake.delegated);
-        ownPart = earned - part;
-        if (part != 0) {
-            OperatorBook storage book = operatorBooks[operator];
-            (uint256 increase, uint256 carry) = RewardLib.spreadDown(part, book.carry, stake.delegated);
-            book.perShare += increase;
-            book.carry = uint128(carry);
+    function _shareOut(address operator, uint256 earned, IStakeVault.Stake memory stake)
+        internal
+        returns (uint256 ownPart)
+    {
+        OperatorBook memory book = operatorBooks[operator];
+        (uint256 spread, uint256 perShare, uint256 carry) = _spread(book, earned, stake);
+        if (spread != 0) {
+            book.perShare = uint144(perShare);
+            book.carry = uint96(carry);
+            operatorBooks[operator] = book;
         }
-        emit OperatorSettled(operator, ownPart, part);
+        ownPart = earned - spread;
+        emit OperatorSettled(operator, ownPart, spread);
     }
 
-    /// @dev Marks a delegator's earnings with an operator as settled; the caller keeps or pays them.
-    /// @return dueScaled all that was not paid, times PER_SHARE_SCALE
-    function _collectDelegator(address delegator, address operator) internal returns (uint256 dueScaled) {
+    function _accruedOf(address operator) internal view returns (uint256) {
+        return operatorBooks[operator].hasAccrued ? operatorAccrued[operator] : 0;
+    }
+
+    function _accrue(address operator, uint256 amount) internal {
+        operatorAccrued[operator] = _accruedOf(operator) + amount;
+        operatorBooks[operator].hasAccrued = true;
+    }
+
+    /// @dev All that a delegator earned with an operator up to `perShare` and was not paid, times PER_SHARE_SCALE.
+    function _dueScaled(
+        DelegatorBook memory book,
+        address delegator,
+        address operator,
+        uint256 delegation,
+        uint256 perShare
+    ) internal view returns (uint256 dueScaled) {
+        // Below 2^96 * 2^144.
+        unchecked {
+            dueScaled = delegation * (perShare - book.perShareSettled) + book.fraction;
+        }
+        if (book.hasAccrued) dueScaled += delegatorAccrued[operator][delegator] * RewardLib.PER_SHARE_SCALE;
+    }
+
+    /// @dev The same with all that the operator earned until now.
+    function _dueNow(DelegatorBook memory book, address delegator, address operator)
+        internal
+        view
+        returns (uint256 perShare, uint256 dueScaled)
+    {
+        (IStakeVault.Stake memory stake, uint256 delegation) =
+            IStakeVault(VAULT).stakeAndDelegationOf(operator, delegator);
+        OperatorBook memory shares = operatorBooks[operator];
+        (, perShare,) = _spread(shares, _unsettledOf(operator, shares.modelCount), stake);
+        dueScaled = _dueScaled(book, delegator, operator, delegation, perShare);
+    }
+
+    /// @dev Marks a delegator's earnings with an operator as paid.
+    function _takeDelegator(address delegator, address operator) internal returns (uint256 gross) {
+        DelegatorBook storage book = delegatorBooks[operator][delegator];
+        (uint256 perShare, uint256 dueScaled) = _dueNow(book, delegator, operator);
+        gross = dueScaled / RewardLib.PER_SHARE_SCALE;
+        if (gross != 0) _putDelegator(book, perShare, dueScaled, false);
+    }
+
+    /// @dev Keeps a delegator's earnings, once its operator is settled and before its delegation changes.
+    function _settleDelegator(address delegator, address operator, uint256 delegation) internal {
+        DelegatorBook storage book = delegatorBooks[operator][delegator];
         uint256 perShare = operatorBooks[operator].perShare;
-        DelegatorBook storage book = delegatorBooks[operator][delegator];
-        uint256 settled = book.perShareSettled;
-        dueScaled = book.accruedScaled;
-        if (perShare == settled) return dueScaled;
-        book.perShareSettled = perShare;
-        dueScaled += IStakeVault(VAULT).delegationOf(delegator, operator) * (perShare - settled);
+        uint256 dueScaled = _dueScaled(book, delegator, operator, delegation, perShare);
+        uint256 whole = dueScaled / RewardLib.PER_SHARE_SCALE;
+        if (whole != 0) delegatorAccrued[operator][delegator] = whole;
+        _putDelegator(book, perShare, dueScaled, whole != 0);
     }
 
-    function _keepScaled(address delegator, address operator, uint256 amountScaled) internal {
-        DelegatorBook storage book = delegatorBooks[operator][delegator];
-        if (book.accruedScaled != amountScaled) book.accruedScaled = amountScaled;
+    function _putDelegator(DelegatorBook storage book, uint256 perShare, uint256 dueScaled, bool hasAccrued) internal {
+        book.perShareSettled = uint144(perShare);
+        book.fraction = uint64(dueScaled % RewardLib.PER_SHARE_SCALE);
+        book.hasAccrued = hasAccrued;
     }
 
     /// @dev A role is in strictly rising address order, so that nobody is in it twice.
-    function _checkRole(Contributor[] calldata members) internal pure returns (uint64 totalWeight) {
+    function _checkRole(Contributor[] calldata members) internal pure returns (uint256 totalWeight) {
         if (members.length > MAX_CONTRIBUTORS) revert TooManyContributors(members.length);
         address previous;
         for (uint256 i; i < members.length; ++i) {
@@ -473,58 +680,78 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             totalWeight += members[i].weight;
             previous = account;
         }
+        if (totalWeight > type(uint24).max) revert WeightsTooLarge(totalWeight);
     }
 
-    function _joinTable(uint256 tableId, address operator) internal returns (TableEntry storage entry) {
-        entry = entries[tableId][operator];
-        if (entry.place != 0) return entry;
-        uint64[] storage list = tableIdsOf[operator];
-        if (list.length == MAX_TABLES_PER_OPERATOR) revert TooManyTables(operator);
-        list.push(uint64(tableId));
-        entry.place = uint64(list.length);
+    function _joinModel(address operator, ModelId modelId) internal {
+        uint256 count = operatorBooks[operator].modelCount;
+        if (count == MAX_TABLES_PER_OPERATOR) revert TooManyTables(operator);
+        modelAt[operator][count] = modelId;
+        operatorBooks[operator].modelCount = uint8(count + 1);
     }
 
-    /// @dev Settles and removes every member. Floors leave a remainder below the number of members: it goes to the host.
-    function _closeTable(uint256 tableId) internal returns (uint256 remainder) {
-        TableFees memory cumulative = tableFees[tableId];
-        remainder = uint256(cumulative.training) + cumulative.validators;
-        remainder -= _closeRole(tableId, tables[tableId].training, cumulative);
-        remainder -= _closeRole(tableId, tables[tableId].validators, cumulative);
-        delete tables[tableId];
-        delete tableFees[tableId];
+    function _leaveModel(address operator, ModelId modelId) internal {
+        uint256 last = operatorBooks[operator].modelCount - 1;
+        uint256 place;
+        while (modelAt[operator][place] != modelId) ++place;
+        if (place != last) modelAt[operator][place] = modelAt[operator][last];
+        operatorBooks[operator].modelCount = uint8(last);
     }
 
+    /// @dev Ends the page and settles every member. Floors leave a remainder below the number of members: the host's.
+    ///      `page` is not written here.
+    function _closeTable(ModelId modelId, Page memory page) internal {
+        _closeUnits(modelId, page);
+        RoleFees memory fees = _feesOf(modelId, page);
+        uint256 hostPart = _hostPart(page) + _units(fees);
+        (Contributor[] memory training, Contributor[] memory validators) = membersOf(page.tableId);
+        hostPart -= _closeRole(modelId, page, fees, training, false);
+        hostPart -= _closeRole(modelId, page, fees, validators, true);
+        if (hostPart != 0) hostBooks[modelId].base += uint128(hostPart);
+        if (page.hasLedger) delete ledgers[modelId];
+        page.fees = 0;
+        page.hasLedger = false;
+    }
+
+    /// @dev An account in both roles is settled with its first.
     /// @return due what the members that leave here earned in both roles since the table came into force
-    function _closeRole(uint256 tableId, Contributor[] storage members, TableFees memory cumulative)
-        internal
-        returns (uint256 due)
-    {
-        uint256 count = members.length;
-        for (uint256 i; i < count; ++i) {
+    function _closeRole(
+        ModelId modelId,
+        Page memory page,
+        RoleFees memory fees,
+        Contributor[] memory members,
+        bool isSecondRole
+    ) internal returns (uint256 due) {
+        for (uint256 i; i < members.length; ++i) {
             address operator = members[i].account;
-            TableEntry memory entry = entries[tableId][operator];
-            if (entry.place == 0) continue;
-            due += RewardLib.earnedDown(0, cumulative.training, entry.trainingWeight, entry.trainingTotal)
-                + RewardLib.earnedDown(0, cumulative.validators, entry.validatorWeight, entry.validatorTotal);
-            uint256 earned = _earnedIn(cumulative, entry);
-            if (earned != 0) operatorBooks[operator].accrued += uint128(_shareOut(operator, earned));
-            _leaveTable(tableId, operator, entry.place);
+            Entry memory entry = entries[page.tableId][operator];
+            if (isSecondRole && entry.trainingWeight != 0) continue;
+            uint256 earned = _earnedDown(fees, page, entry);
+            if (earned != 0) {
+                _accrue(operator, _shareOut(operator, earned, IStakeVault(VAULT).stakeOf(operator)));
+            }
+            _leaveModel(operator, modelId);
+            entry.trainingSettled = 0;
+            entry.validatorSettled = 0;
+            due += _earnedDown(fees, page, entry);
         }
     }
 
-    function _leaveTable(uint256 tableId, address operator, uint256 place) internal {
-        uint64[] storage list = tableIdsOf[operator];
-        uint64 last = list[list.length - 1];
-        if (last != tableId) {
-            list[place - 1] = last;
-            entries[last][operator].place = uint64(place);
-        }
-        list.pop();
-        delete entries[tableId][operator];
+    function _deposit(address account, uint256 amount) internal {
+        PAYMENT_TOKEN.safeTransferFrom(msg.sender, address(this), amount);
+        _reserve(amount);
+        balances[account].amount += uint104(amount);
+        emit Deposited(account, msg.sender, amount);
     }
 
-    function _credit(address account, uint256 amount) internal {
-        balanceOf[account] += amount;
+    /// @dev Books tokens that must already have arrived.
+    function _reserve(uint256 amount) internal {
+        if (amount > type(uint104).max) revert AmountTooLarge(amount);
+        uint256 required = totals.reserves + amount;
+        if (required > type(uint104).max) revert AmountTooLarge(required);
+        uint256 held = PAYMENT_TOKEN.balanceOf(address(this));
+        if (held < required) revert EscrowNotFunded(required, held);
+        totals.reserves = uint104(required);
     }
 
     /// @dev Anyone may have a beneficiary paid at its own address; only the beneficiary may name another.
@@ -541,10 +768,19 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         net = gross - claimFee;
         PAYMENT_TOKEN.safeTransfer(receiver, net);
         Totals memory current = totals;
-        totals = Totals({
-            reserves: current.reserves - uint128(net),
-            treasuryOwed: current.treasuryOwed + uint128(claimFee)
-        });
+        current.reserves -= uint104(net);
+        current.treasuryOwed += uint104(claimFee);
+        totals = current;
+    }
+
+    function _setClaimFees(ClaimFees memory newFees) internal {
+        if (newFees.hostPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.hostPpm);
+        if (newFees.operatorPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.operatorPpm);
+        if (newFees.delegatorPpm > MAX_CLAIM_FEE_PPM) revert ClaimFeeTooHigh(newFees.delegatorPpm);
+        hostClaimPpm = newFees.hostPpm;
+        totals.operatorPpm = newFees.operatorPpm;
+        totals.delegatorPpm = newFees.delegatorPpm;
+        emit ClaimFeesSet(newFees);
     }
 
     function _setTreasury(address newTreasury) internal {

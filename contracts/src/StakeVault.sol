@@ -11,6 +11,9 @@ contract StakeVault is IStakeVault {
     /// @inheritdoc IStakeVault
     uint256 public constant COOLDOWN = 1 days;
 
+    /// @inheritdoc IStakeVault
+    uint256 public constant SIGMA_WINDOW = 7 days;
+
     /// @dev The whole, in parts per million.
     uint256 internal constant PPM = 1_000_000;
 
@@ -20,15 +23,49 @@ contract StakeVault is IStakeVault {
     /// @notice Settles rewards before any stake changes.
     IStakeHook public immutable HOOK;
 
+    /// @dev Epochs are UTC days. `changedIn` is that of the last change, `keptIn` the latest one whose beginning was kept.
+    struct StakeRecord {
+        uint96 own;
+        uint96 delegated;
+        uint24 sigmaPpm;
+        bool acceptsDelegation;
+        uint16 changedIn;
+        uint16 keptIn;
+    }
+
+    struct DelegationRecord {
+        uint96 amount;
+        uint16 changedIn;
+        uint16 keptIn;
+    }
+
+    /// @dev Stake when an epoch began, and when each one after `changedIn` did. `previous` is the epoch of the point before.
+    struct StakePoint {
+        uint96 own;
+        uint96 delegated;
+        uint24 sigmaPpm;
+        uint16 changedIn;
+        uint16 previous;
+    }
+
+    struct DelegationPoint {
+        uint96 amount;
+        uint16 changedIn;
+        uint16 previous;
+    }
+
     struct PendingSigma {
         uint24 sigmaPpm;
         uint40 availableAt;
     }
 
-    mapping(address operator => Stake stake) internal stakes;
+    mapping(address operator => StakeRecord stake) internal stakes;
     mapping(address operator => PendingSigma pending) internal pendingSigmas;
-    mapping(address operator => mapping(address delegator => uint256 amount)) internal delegations;
+    mapping(address operator => mapping(address delegator => DelegationRecord delegation)) internal delegations;
     mapping(address operator => mapping(address account => Withdrawal withdrawal)) internal withdrawals;
+    mapping(address operator => mapping(uint256 epoch => StakePoint point)) internal stakePoints;
+    mapping(address operator => mapping(address delegator => mapping(uint256 epoch => DelegationPoint point))) internal
+        delegationPoints;
 
     /// @dev Created by the reward distributor, which is the sender and settles rewards.
     constructor(address stakeToken) {
@@ -38,45 +75,39 @@ contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     function deposit(uint256 amount) external {
-        HOOK.beforeStakeChange(msg.sender, address(0));
-        uint104 own = _add(stakes[msg.sender].own, amount);
-        stakes[msg.sender].own = own;
-        emit StakeChanged(msg.sender, own);
+        StakeRecord memory stake = _beforeChange(msg.sender);
+        stake.own = _add(stake.own, amount);
+        stakes[msg.sender] = stake;
+        emit StakeChanged(msg.sender, stake.own);
         _pull(amount);
     }
 
     /// @inheritdoc IStakeVault
     function requestWithdrawal(uint256 amount) external {
-        HOOK.beforeStakeChange(msg.sender, address(0));
-        uint104 own = _subtract(stakes[msg.sender].own, amount);
-        stakes[msg.sender].own = own;
-        emit StakeChanged(msg.sender, own);
+        StakeRecord memory stake = _beforeChange(msg.sender);
+        stake.own = _subtract(stake.own, amount);
+        stakes[msg.sender] = stake;
+        emit StakeChanged(msg.sender, stake.own);
         _queue(msg.sender, msg.sender, amount);
     }
 
     /// @inheritdoc IStakeVault
     function delegate(address operator, uint256 amount) external {
         if (operator == msg.sender) revert SelfDelegation();
-        if (!stakes[operator].acceptsDelegation) revert DelegationNotAccepted(operator);
-        HOOK.beforeStakeChange(operator, msg.sender);
-        uint104 delegated = _add(stakes[operator].delegated, amount);
-        stakes[operator].delegated = delegated;
-        uint256 own = delegations[operator][msg.sender] + amount;
-        delegations[operator][msg.sender] = own;
-        emit DelegationChanged(msg.sender, operator, own, delegated);
+        (StakeRecord memory stake, DelegationRecord memory delegation) = _beforeChange(operator, msg.sender);
+        if (!stake.acceptsDelegation) revert DelegationNotAccepted(operator);
+        stake.delegated = _add(stake.delegated, amount);
+        delegation.amount += uint96(amount);
+        _putDelegation(operator, stake, delegation);
         _pull(amount);
     }
 
     /// @inheritdoc IStakeVault
     function undelegate(address operator, uint256 amount) external {
-        HOOK.beforeStakeChange(operator, msg.sender);
-        uint256 own = delegations[operator][msg.sender];
-        if (amount == 0) revert AmountInvalid(amount);
-        if (amount > own) revert StakeInsufficient(amount, own);
-        delegations[operator][msg.sender] = own - amount;
-        uint104 delegated = _subtract(stakes[operator].delegated, amount);
-        stakes[operator].delegated = delegated;
-        emit DelegationChanged(msg.sender, operator, own - amount, delegated);
+        (StakeRecord memory stake, DelegationRecord memory delegation) = _beforeChange(operator, msg.sender);
+        delegation.amount = _subtract(delegation.amount, amount);
+        stake.delegated -= uint96(amount);
+        _putDelegation(operator, stake, delegation);
         _queue(operator, msg.sender, amount);
     }
 
@@ -108,18 +139,55 @@ contract StakeVault is IStakeVault {
         PendingSigma memory pending = pendingSigmas[operator];
         if (pending.availableAt == 0) revert NothingPending();
         if (block.timestamp < pending.availableAt) revert CooldownNotOver(pending.availableAt);
+        uint256 expiresAt = pending.availableAt + SIGMA_WINDOW;
+        if (block.timestamp > expiresAt) revert AnnouncementExpired(expiresAt);
         delete pendingSigmas[operator];
         _putSigma(operator, pending.sigmaPpm);
     }
 
     /// @inheritdoc IStakeVault
     function stakeOf(address operator) external view returns (Stake memory) {
-        return stakes[operator];
+        return _stakeOf(operator);
+    }
+
+    /// @inheritdoc IStakeVault
+    function stakeAndDelegationOf(address operator, address delegator)
+        external
+        view
+        returns (Stake memory stake, uint256 delegation)
+    {
+        return (_stakeOf(operator), delegations[operator][delegator].amount);
+    }
+
+    /// @inheritdoc IStakeVault
+    function stakeAt(address operator, uint256 epoch) external view returns (Stake memory) {
+        StakeRecord memory stake = stakes[operator];
+        if (epoch > stake.changedIn) return _stakeOf(operator);
+        uint256 kept = stake.keptIn;
+        while (epoch <= kept) {
+            StakePoint memory point = stakePoints[operator][kept];
+            if (epoch > point.changedIn) return Stake(point.own, point.delegated, point.sigmaPpm, true);
+            kept = point.previous;
+        }
+        revert HistoryNotKept(epoch);
+    }
+
+    /// @inheritdoc IStakeVault
+    function delegationAt(address delegator, address operator, uint256 epoch) external view returns (uint256) {
+        DelegationRecord memory delegation = delegations[operator][delegator];
+        if (epoch > delegation.changedIn) return delegation.amount;
+        uint256 kept = delegation.keptIn;
+        while (epoch <= kept) {
+            DelegationPoint memory point = delegationPoints[operator][delegator][kept];
+            if (epoch > point.changedIn) return point.amount;
+            kept = point.previous;
+        }
+        revert HistoryNotKept(epoch);
     }
 
     /// @inheritdoc IStakeVault
     function delegationOf(address delegator, address operator) external view returns (uint256) {
-        return delegations[operator][delegator];
+        return delegations[operator][delegator].amount;
     }
 
     /// @inheritdoc IStakeVault
@@ -133,22 +201,76 @@ contract StakeVault is IStakeVault {
         return (pending.sigmaPpm, pending.availableAt);
     }
 
+    function _stakeOf(address operator) internal view returns (Stake memory) {
+        return _published(stakes[operator]);
+    }
+
+    function _published(StakeRecord memory stake) internal pure returns (Stake memory) {
+        return Stake(stake.own, stake.delegated, stake.sigmaPpm, stake.acceptsDelegation);
+    }
+
+    /// @dev Settles what was earned with the stake as it is, and keeps it when an epoch with emissions began with it.
+    ///      The caller changes the record and writes it.
+    function _beforeChange(address operator) internal returns (StakeRecord memory stake) {
+        stake = stakes[operator];
+        _keepStake(operator, stake, HOOK.beforeStakeChange(operator, _published(stake), address(0), 0));
+    }
+
+    function _beforeChange(address operator, address delegator)
+        internal
+        returns (StakeRecord memory stake, DelegationRecord memory delegation)
+    {
+        stake = stakes[operator];
+        delegation = delegations[operator][delegator];
+        uint256 lastFundedEpoch =
+            HOOK.beforeStakeChange(operator, _published(stake), delegator, delegation.amount);
+        _keepStake(operator, stake, lastFundedEpoch);
+        uint16 today = _today();
+        if (delegation.changedIn != today && lastFundedEpoch > delegation.changedIn) {
+            delegationPoints[operator][delegator][today] =
+                DelegationPoint(delegation.amount, delegation.changedIn, delegation.keptIn);
+            delegation.keptIn = today;
+        }
+        delegation.changedIn = today;
+    }
+
+    function _keepStake(address operator, StakeRecord memory stake, uint256 lastFundedEpoch) internal {
+        uint16 today = _today();
+        if (stake.changedIn != today && lastFundedEpoch > stake.changedIn) {
+            stakePoints[operator][today] =
+                StakePoint(stake.own, stake.delegated, stake.sigmaPpm, stake.changedIn, stake.keptIn);
+            stake.keptIn = today;
+        }
+        stake.changedIn = today;
+    }
+
+    function _today() internal view returns (uint16) {
+        return uint16(block.timestamp / 1 days);
+    }
+
+    function _putDelegation(address operator, StakeRecord memory stake, DelegationRecord memory delegation) internal {
+        stakes[operator] = stake;
+        delegations[operator][msg.sender] = delegation;
+        emit DelegationChanged(msg.sender, operator, delegation.amount, stake.delegated);
+    }
+
     function _putSigma(address operator, uint24 sigmaPpm) internal {
-        HOOK.beforeStakeChange(operator, address(0));
-        stakes[operator].sigmaPpm = sigmaPpm;
-        stakes[operator].acceptsDelegation = true;
+        StakeRecord memory stake = _beforeChange(operator);
+        stake.sigmaPpm = sigmaPpm;
+        stake.acceptsDelegation = true;
+        stakes[operator] = stake;
         emit SigmaSet(operator, sigmaPpm);
     }
 
-    function _add(uint104 stake, uint256 amount) internal pure returns (uint104) {
-        if (amount == 0 || amount > type(uint104).max - stake) revert AmountInvalid(amount);
-        return stake + uint104(amount);
+    function _add(uint96 stake, uint256 amount) internal pure returns (uint96) {
+        if (amount == 0 || amount > type(uint96).max - stake) revert AmountInvalid(amount);
+        return stake + uint96(amount);
     }
 
-    function _subtract(uint104 stake, uint256 amount) internal pure returns (uint104) {
+    function _subtract(uint96 stake, uint256 amount) internal pure returns (uint96) {
         if (amount == 0) revert AmountInvalid(amount);
         if (amount > stake) revert StakeInsufficient(amount, stake);
-        return stake - uint104(amount);
+        return stake - uint96(amount);
     }
 
     function _queue(address operator, address account, uint256 amount) internal {

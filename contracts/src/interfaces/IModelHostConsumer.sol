@@ -5,6 +5,8 @@ import {ModelId} from "../types/ModelId.sol";
 import {Request} from "../types/Usage.sol";
 
 /// @title A model host's door: takes paid requests and hands Infernet's answers to the usage meter.
+/// @notice Paid work comes in two ways: `request` makes a subscription and puts its escrow away; a delegated subscription,
+///         signed by the delegate signer, is created by the node that answers it, and its proof brings the requester's order.
 /// @dev Node payments of Infernet itself are the host's affair (`setNodePayment`); requesters pay metered fees only.
 interface IModelHostConsumer {
     /// @notice A request as its requester writes it.
@@ -41,14 +43,10 @@ interface IModelHostConsumer {
     error NotRequester(address caller);
     /// @notice Thrown when the request would cost more than allowed.
     error CostAboveLimit(uint256 cost, uint256 maxCost);
-    /// @notice Thrown when the payload is empty or longer than `MAX_PAYLOAD_BYTES`.
-    error PayloadSizeInvalid(uint256 size);
     /// @notice Thrown when period and intervals contradict each other.
     error ScheduleInvalid(uint256 intervals, uint256 periodSec);
     /// @notice Thrown when the subscription is not one of this contract's requests.
     error SubscriptionUnknown(uint32 subscriptionId);
-    /// @notice Thrown when a delivery does not decode as (answer, receipt).
-    error OutputMalformed(uint256 size);
     /// @notice Thrown when a request is cancelled while an answer to its current interval may be under way.
     error AnswerPending(uint32 subscriptionId, uint32 interval);
 
@@ -63,8 +61,6 @@ interface IModelHostConsumer {
     /// @notice Delegated subscriptions for this contract are now signed by `signer`.
     event DelegateSignerSet(address indexed signer);
 
-    /// @notice Longest payload: a contract's largest code less the facts stored beside it.
-    function MAX_PAYLOAD_BYTES() external view returns (uint256);
     /// @notice The model host that deployed and runs this contract.
     function HOST() external view returns (address);
     /// @notice The usage meter that this contract reports to.

@@ -147,12 +147,11 @@ interface IModelRegistry {
 
     /// @notice What checking a receipt needs to know of a model.
     /// @return receiptSigner current signer
-    /// @return previousSigner signer before it, zero when its grace is over
-    /// @return nodeIndex place of `node` in the list counted from 1; 0 when it is not listed
-    function receiptFacts(ModelId modelId, address node)
-        external
-        view
-        returns (address receiptSigner, address previousSigner, uint256 nodeIndex);
+    /// @return place place of `node` in the list counted from 1; 0, and no signer, when it is not listed
+    function receiptFacts(ModelId modelId, address node) external view returns (address receiptSigner, uint256 place);
+
+    /// @notice The receipt signer before the current one, zero when its grace is over or there was none.
+    function previousSignerOf(ModelId modelId) external view returns (address);
 
     /// @notice The container list, to be handed to the Infernet Coordinator.
     function containersOf(ModelId modelId) external view returns (string memory);

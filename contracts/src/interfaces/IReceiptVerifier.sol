@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 /// @title What a consumer asks of a verifier of usage receipts, beside Infernet's own `IVerifier`.
 /// @notice An Infernet payment that names the verifier is released when the delivery's proof holds a valid usage receipt; when it
 ///         does not, the node's bond goes to the consumer's wallet. The verdict falls within the delivery itself.
-/// @dev Proofs are abi.encode(UsageReceipt, bytes signature). The hash of the answer and the bound that its length sets on
+/// @dev Proofs are abi.encode(UsageReceipt, bytes signature), for an order with the order behind. The hash of the answer and the bound that its length sets on
 ///      completion tokens are left to the consumer, which sees the answer: it reverts the delivery when they do not hold.
 interface IReceiptVerifier {
     /// @notice Thrown when someone other than Infernet's Coordinator asks for a verdict.

@@ -4,13 +4,15 @@ pragma solidity 0.8.30;
 import {ModelId} from "../types/ModelId.sol";
 import {IStakeHook} from "./IStakeVault.sol";
 
-/// @title Keeps all escrow and fees, splits each fee by role, and pays claims.
+/// @title Keeps all escrow, balances and fees, splits each fee by role, and pays claims.
 /// @notice Trust: the owner sets claim fees under hard caps, attesters and the treasury, and nothing else; it cannot
 ///         touch balances, stop claims or change a settled amount. Attesters sign contributor tables.
 /// @dev Token assumptions: moves exactly what is asked and does not charge on transfer (checked when escrow comes in); may
 ///      return nothing or false; may block accounts, which then affects those accounts alone.
-///      Every amount is in base units of the payment token. Divisions round down; what remains goes to the host of the
-///      model (split of a fee), to the operator (split with its delegators) or to the next fee (per-share carry).
+///      Every amount is in base units of the payment token and below 2^104, twenty thousand times FLOCK's supply; what would
+///      go beyond is refused when it comes in. Divisions round down; what remains goes to the host of the model (split of a
+///      fee), to the operator (split with its delegators) or to the next fee (per-share carry).
+///      An epoch is a UTC day: unix seconds / 86,400.
 interface IRewardDistributor is IStakeHook {
     /// @notice One contributor of a model and its weight among those of its role.
     struct Contributor {
@@ -18,7 +20,15 @@ interface IRewardDistributor is IStakeHook {
         uint32 weight;
     }
 
-    /// @notice A model's contributors as attested.
+    /// @notice Unused escrow and deposits of an account.
+    /// @param amount base units
+    /// @param lockedUntil unix seconds before which only orders can take from it
+    struct Balance {
+        uint104 amount;
+        uint40 lockedUntil;
+    }
+
+    /// @notice A model's contributors as attested. The weights of a role sum up to less than 2^24.
     /// @param training training nodes, at most 64, in strictly rising address order
     /// @param validators validators, at most 64, in strictly rising address order
     /// @param nonce must be higher than that of the table in force
@@ -42,6 +52,16 @@ interface IRewardDistributor is IStakeHook {
     error NotMeter(address caller);
     /// @notice Thrown when the caller is not the stake vault.
     error NotVault(address caller);
+    /// @notice Thrown when the caller is not the emission program.
+    error NotEmissions(address caller);
+    /// @notice Thrown when an amount is 2^104 base units or more.
+    error AmountTooLarge(uint256 amount);
+    /// @notice Thrown when a balance does not cover what an order costs.
+    error BalanceInsufficient(address account, uint256 balance, uint256 amount);
+    /// @notice Thrown when a balance is taken out before its lock ends.
+    error BalanceLocked(uint256 lockedUntil);
+    /// @notice Thrown when a lock would end earlier than it does.
+    error LockShortened(uint256 lockedUntil);
     /// @notice Thrown when the tokens for an escrow did not arrive in full.
     error EscrowNotFunded(uint256 required, uint256 held);
     /// @notice Thrown when a rate is above `MAX_CLAIM_FEE_PPM`.
@@ -56,6 +76,8 @@ interface IRewardDistributor is IStakeHook {
     error TooManyContributors(uint256 count);
     /// @notice Thrown when a role is not in strictly rising address order, or an entry is zero.
     error ContributorInvalid(address account);
+    /// @notice Thrown when the weights of a role sum up to 2^24 or more.
+    error WeightsTooLarge(uint256 sum);
     /// @notice Thrown when an attestation is older than the table in force.
     error AttestationStale(uint64 nonce, uint64 current);
     /// @notice Thrown when an attestation is past its expiry.
@@ -81,7 +103,11 @@ interface IRewardDistributor is IStakeHook {
     event DelegatorClaimed(
         address indexed delegator, address indexed operator, address to, uint256 amount, uint256 claimFee
     );
-    /// @notice Unused escrow was paid out.
+    /// @notice Someone put `amount` into an account's balance.
+    event Deposited(address indexed account, address indexed payer, uint256 amount);
+    /// @notice An account promised not to withdraw its balance before `until`.
+    event BalanceLockSet(address indexed account, uint256 until);
+    /// @notice A balance was paid out.
     event BalanceWithdrawn(address indexed account, address to, uint256 amount);
     /// @notice Claim fees changed for claims to come.
     event ClaimFeesSet(ClaimFees fees);
@@ -106,14 +132,16 @@ interface IRewardDistributor is IStakeHook {
     function METER() external view returns (address);
     /// @notice The contract that holds stake.
     function VAULT() external view returns (address);
+    /// @notice The contract that adds emissions to what usage earned.
+    function EMISSIONS() external view returns (address);
 
     /// @notice Books `amount` of escrow that must already have arrived. Meter only.
     function takeEscrow(uint256 amount) external;
 
     /// @notice Splits one fee by role and credits the rest of its escrow to the requester. Meter only.
-    /// @return hostPart fee less the other two; includes the rounding remainder and the part of a role without entries
-    /// @return trainingPart fee * trainingPpm / 1e6, rounded down
-    /// @return validatorPart fee * validatorPpm / 1e6, rounded down
+    /// @dev The host gets the fee less the other two parts, which includes the part of a role without members.
+    /// @return trainingPart growth of floor(fees * trainingPpm / 1e6), fees being all since table or split changed
+    /// @return validatorPart likewise for validators
     function bookFee(
         ModelId modelId,
         uint256 fee,
@@ -121,10 +149,28 @@ interface IRewardDistributor is IStakeHook {
         uint256 validatorPpm,
         address requester,
         uint256 refund
-    ) external returns (uint256 hostPart, uint256 trainingPart, uint256 validatorPart);
+    ) external returns (uint256 trainingPart, uint256 validatorPart);
 
     /// @notice Credits unused escrow to the requester's balance. Meter only.
     function refundEscrow(address requester, uint256 amount) external;
+
+    /// @notice Takes what an order costs from its requester's balance. Meter only.
+    function takeBalance(address requester, uint256 amount) external;
+
+    /// @notice Notes that an epoch to come has emissions, so that its usage is counted. Emission program only.
+    function noteFundedEpoch(uint256 epoch) external;
+
+    /// @notice Puts the caller's tokens into the balance of `account`, for orders to come.
+    function deposit(address account, uint256 amount) external;
+
+    /// @notice The same with an EIP-2612 permit instead of an approval.
+    /// @dev A permit that somebody else used first is no fault when the allowance is there.
+    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external;
+
+    /// @notice Promises not to withdraw the caller's balance before `until`, refunds that arrive meanwhile included.
+    /// @dev A host that answers an order works before it is paid: it can ask for a lock beyond the order's deadline.
+    function lockBalance(uint40 until) external;
 
     /// @notice Puts a model's attested contributors in force; what was earned before is settled by the old table.
     /// @dev Anyone may bring a valid attestation.
@@ -143,7 +189,7 @@ interface IRewardDistributor is IStakeHook {
         external
         returns (uint256 paid);
 
-    /// @notice Pays out unused escrow. The caller must be the account, unless `to` is zero.
+    /// @notice Pays out a balance that is not locked. The caller must be the account, unless `to` is zero.
     function withdrawBalance(address account, address to) external returns (uint256 paid);
 
     /// @notice Pays collected claim fees to the treasury. Anyone may call.
@@ -162,8 +208,10 @@ interface IRewardDistributor is IStakeHook {
     function claimableOperator(address operator) external view returns (uint256);
     /// @notice What `claimDelegator` would take for one delegation, before the claim fee.
     function claimableDelegator(address delegator, address operator) external view returns (uint256);
-    /// @notice Unused escrow of an account.
+    /// @notice Unused escrow and deposits of an account.
     function balanceOf(address account) external view returns (uint256);
+    /// @notice Unix seconds before which only orders can take from an account's balance; 0 when it was never locked.
+    function lockedUntil(address account) external view returns (uint256);
     /// @notice Claim fees in force.
     function claimFees() external view returns (ClaimFees memory);
     /// @notice True for accounts that may attest.
@@ -179,8 +227,18 @@ interface IRewardDistributor is IStakeHook {
         external
         view
         returns (uint256 tableId, uint64 nonce, Contributor[] memory training, Contributor[] memory validators);
-    /// @notice Ids of the tables that an operator is in.
-    function tablesOf(address operator) external view returns (uint256[] memory);
+    /// @notice Members of a table, in force or not; empty when unknown.
+    function membersOf(uint256 tableId)
+        external
+        view
+        returns (Contributor[] memory training, Contributor[] memory validators);
+    /// @notice Models whose tables in force an operator is in.
+    function modelsOf(address operator) external view returns (ModelId[] memory);
+    /// @notice Usage units of a table in an epoch: the contributors' part of its fees, in base units. Counted in epochs that
+    ///         have emissions; final when the epoch is over.
+    function unitsOf(uint256 tableId, uint256 epoch) external view returns (uint256);
+    /// @notice Sum of the units of all tables in an epoch.
+    function unitsIn(uint256 epoch) external view returns (uint256);
     /// @notice EIP-712 digest that an attester signs.
     function tableDigest(ContributorTable calldata table) external view returns (bytes32);
     /// @notice EIP-712 domain separator of attestations.

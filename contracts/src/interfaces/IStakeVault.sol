@@ -4,9 +4,18 @@ pragma solidity 0.8.30;
 /// @title Told before stake or sigma changes, so that the past is settled with the stake it was earned with.
 interface IStakeHook {
     /// @param operator whose stake, delegation or sigma is about to change
+    /// @param stake of the operator before the change
     /// @param delegator whose delegation is about to change; zero when none is
+    /// @param delegation what the delegator has with the operator before the change
+    /// @return lastFundedEpoch latest epoch (UTC day) up to today that has emissions, 0 when there is none: stake as of then
+    ///         may still be asked for
     /// @dev Must not revert and must not call back.
-    function beforeStakeChange(address operator, address delegator) external;
+    function beforeStakeChange(
+        address operator,
+        IStakeVault.Stake calldata stake,
+        address delegator,
+        uint256 delegation
+    ) external returns (uint256 lastFundedEpoch);
 }
 
 /// @title Stake of training nodes and validators (operators), and what is delegated to them.
@@ -18,8 +27,8 @@ interface IStakeVault {
     /// @param delegated base units others delegated
     /// @param sigmaPpm part of the reward earned by delegated stake that the operator keeps, in ppm
     struct Stake {
-        uint104 own;
-        uint104 delegated;
+        uint96 own;
+        uint96 delegated;
         uint24 sigmaPpm;
         bool acceptsDelegation;
     }
@@ -46,6 +55,10 @@ interface IStakeVault {
     error NothingPending();
     /// @notice Thrown before the cooldown is over.
     error CooldownNotOver(uint256 availableAt);
+    /// @notice Thrown when an announced sigma was not applied in time.
+    error AnnouncementExpired(uint256 expiredAt);
+    /// @notice Thrown when stake of a day is asked for that was not kept, since the day has no emissions.
+    error HistoryNotKept(uint256 epoch);
 
     /// @notice An operator's own stake changed to `own`.
     event StakeChanged(address indexed operator, uint256 own);
@@ -62,6 +75,9 @@ interface IStakeVault {
 
     /// @notice Seconds between asking for stake and taking it, and between announcing sigma and applying it.
     function COOLDOWN() external view returns (uint256);
+
+    /// @notice Seconds in which an announced sigma can be applied; afterwards it has to be announced again.
+    function SIGMA_WINDOW() external view returns (uint256);
 
     /// @notice The token that is staked.
     function STAKE_TOKEN() external view returns (address);
@@ -91,6 +107,19 @@ interface IStakeVault {
 
     /// @notice Stake of an operator.
     function stakeOf(address operator) external view returns (Stake memory);
+
+    /// @notice Stake of an operator, and what `delegator` has with it.
+    function stakeAndDelegationOf(address operator, address delegator)
+        external
+        view
+        returns (Stake memory stake, uint256 delegation);
+
+    /// @notice Stake of an operator when an epoch (UTC day) began: before any change on that day.
+    /// @dev Kept for epochs that have emissions; other days may revert with `HistoryNotKept`.
+    function stakeAt(address operator, uint256 epoch) external view returns (Stake memory);
+
+    /// @notice What `delegator` had with `operator` when an epoch began, as in `stakeAt`.
+    function delegationAt(address delegator, address operator, uint256 epoch) external view returns (uint256);
 
     /// @notice Base units that `delegator` has with `operator`.
     function delegationOf(address delegator, address operator) external view returns (uint256);

@@ -2,13 +2,16 @@
 pragma solidity 0.8.30;
 
 import {ModelId} from "../types/ModelId.sol";
-import {Request, UsageReceipt} from "../types/Usage.sol";
+import {Order, Request, UsageReceipt} from "../types/Usage.sol";
 
 /// @title Takes paid requests and turns signed usage receipts into fees.
-/// @notice Assumptions: the consumer named in a request is the model host's own contract, so it is trusted to pass the
-///         true input and output of its own requests, and with nothing else: it can neither take more than the escrow
-///         of its requests nor touch those of another consumer.
-/// @dev Only a hash of each request is kept, with one slot of progress; callers bring the request itself.
+/// @notice A request is opened by the consumer of its model, which creates its Infernet subscription and has its escrow
+///         moved to the distributor. An order is signed by its requester and comes with its answer: the fee is taken
+///         from the requester's balance at that moment.
+/// @notice Assumptions: the consumer named in a request is the model host's own contract, so it is trusted to pass on
+///         what Infernet delivered to it, and with nothing else: it can neither take more than the escrow of its requests
+///         nor touch those of another consumer, nor charge an account that did not sign.
+/// @dev Each request takes one slot; its facts and payload are kept as contract code that the slot points to.
 interface IUsageMeter {
     /// @notice How to open a request.
     /// @param modelId model that has to answer; the caller must be its consumer
@@ -26,33 +29,17 @@ interface IUsageMeter {
         uint40 deadline;
     }
 
-    /// @notice What was delivered, as the consumer saw it.
-    /// @param node who delivered
-    /// @param interval which interval
-    /// @param inputHash EIP-712 struct hash of the task envelope for that node and interval
-    /// @param outputHash keccak256 of the answer's bytes
-    /// @param promptBytes length of the request's payload
-    /// @param outputBytes length of the answer
-    struct Delivery {
-        address node;
-        uint32 interval;
-        bytes32 inputHash;
-        bytes32 outputHash;
-        uint256 promptBytes;
-        uint256 outputBytes;
-    }
-
     /// @notice How far a request has come.
     /// @param deliveriesLeft answers still to be paid; 0 when the request is unknown or over
     /// @param interval last interval that got an answer
     /// @param answered one bit for each listed node that answered it
     struct Progress {
-        uint48 deliveriesLeft;
+        uint32 deliveriesLeft;
         uint32 interval;
         uint32 answered;
     }
 
-    /// @notice Thrown when the caller is not the consumer of the model or request.
+    /// @notice Thrown when the caller is not the consumer of the model or order.
     error NotConsumer(address consumer, address caller);
     /// @notice Thrown when the model takes no new requests.
     error ModelNotActive(ModelId modelId);
@@ -64,10 +51,20 @@ interface IUsageMeter {
     error ScheduleInvalid(uint256 intervals, uint256 redundancy);
     /// @notice Thrown when a deadline is not in the future.
     error DeadlineInvalid(uint256 deadline);
-    /// @notice Thrown when a request of the same id is open.
+    /// @notice Thrown when the payload is empty or longer than `MAX_PAYLOAD_BYTES`.
+    error PayloadSizeInvalid(uint256 size);
+    /// @notice Thrown when a request was opened for this subscription before.
     error RequestAlreadyOpen(bytes32 requestId);
-    /// @notice Thrown when the request is unknown or over.
+    /// @notice Thrown when the request is unknown or over, and the delivery brings no order.
     error RequestNotOpen(bytes32 requestId);
+    /// @notice Thrown when an order was answered before.
+    error OrderUsed(bytes32 requestId);
+    /// @notice Thrown when an order is not signed by its requester.
+    error OrderSignatureInvalid(bytes32 digest, address requester);
+    /// @notice Thrown when the model's terms are not those that an order was signed for.
+    error TermsChanged(ModelId modelId);
+    /// @notice Thrown when a delivery does not decode as (answer, receipt), or a proof as (receipt, signature).
+    error OutputMalformed(uint256 size);
     /// @notice Thrown when an answer comes after the deadline.
     error DeadlinePassed(bytes32 requestId, uint256 deadline);
     /// @notice Thrown when escrow is asked back before the deadline.
@@ -129,6 +126,9 @@ interface IUsageMeter {
     /// @notice Most nodes that may answer one interval.
     function MAX_REDUNDANCY() external view returns (uint256);
 
+    /// @notice Longest payload: a contract's largest code less the facts stored beside it.
+    function MAX_PAYLOAD_BYTES() external view returns (uint256);
+
     /// @notice EIP-712 domain separator of receipts.
     function domainSeparator() external view returns (bytes32);
 
@@ -144,42 +144,55 @@ interface IUsageMeter {
         returns (uint256 perAnswer, uint256 escrow);
 
     /// @notice Opens a request whose escrow the caller moved to the distributor just before.
-    /// @return requestId hash of the request
-    /// @return request the request with the model's terms of this moment
-    function open(Opening calldata opening) external returns (bytes32 requestId, Request memory request);
+    /// @param payload OpenAI chat-completion body as JSON, or plain prompt text, UTF-8
+    /// @return requestId id of the request
+    function open(Opening calldata opening, bytes calldata payload) external returns (bytes32 requestId);
 
-    /// @notice Checks a receipt, computes its fee and books it.
-    /// @dev Rounds the fee up. Touches no token. Anything wrong reverts with the error that names it.
-    /// @param request the request as opened; the caller must be its consumer
-    /// @return fee base units
-    function record(
-        Request calldata request,
-        Delivery calldata delivery,
-        UsageReceipt calldata receipt,
-        bytes calldata signature
-    ) external returns (uint256 fee);
+    /// @notice Checks what was delivered for a subscription of the caller, computes its fee and books it.
+    /// @dev Rounds the fee up. Touches no token. Anything wrong reverts with the error that names it. Without a request
+    ///      for the subscription, the proof must bring an order; `subscriptionId` then has no meaning here.
+    /// @param node who delivers
+    /// @param output abi.encode(bytes answer, bytes abi.encode(UsageReceipt))
+    /// @param proof the receipt's signature in one of the forms that OutputLib names
+    /// @return requestId request or order that was answered
+    function record(uint32 subscriptionId, uint32 interval, address node, bytes calldata output, bytes calldata proof)
+        external
+        returns (bytes32 requestId);
 
-    /// @notice Reverts with the error that `record` would revert with, other than for its caller; otherwise does nothing.
-    function check(
-        Request calldata request,
-        Delivery calldata delivery,
-        UsageReceipt calldata receipt,
-        bytes calldata signature
+    /// @notice Reverts with the error that `record` would revert with, as far as the proof alone tells; otherwise does
+    ///         nothing. The hash of the answer and the bound that its length sets are taken as the receipt says.
+    /// @dev For an order it leaves out whether the requester's balance covers the fee.
+    /// @param proof abi.encode(UsageReceipt, bytes signature), or with an order behind
+    function checkProof(
+        address consumer,
+        uint32 subscriptionId,
+        uint32 interval,
+        address node,
+        bytes calldata proof
     ) external view;
 
     /// @notice Ends a request and gives unused escrow to the requester's balance.
-    /// @dev Anyone after the deadline; the request's consumer at any time.
-    function close(Request calldata request) external returns (uint256 refund);
+    /// @dev Anyone after the deadline; the consumer at any time.
+    function close(address consumer, uint32 subscriptionId) external returns (uint256 refund);
 
     /// @notice Stops or allows new requests. Answers, claims and refunds go on. Owner of the distributor only.
     function setRequestsPaused(bool paused) external;
 
-    /// @notice Id of a request: keccak256(abi.encode(request)).
-    function requestIdOf(Request calldata request) external pure returns (bytes32);
+    /// @notice Id of a request: keccak256(abi.encode(consumer, subscriptionId)).
+    function requestIdOf(address consumer, uint32 subscriptionId) external pure returns (bytes32);
 
-    /// @notice How far a request has come.
+    /// @notice A request and its payload, also when it is over; empty when unknown.
+    function requestOf(address consumer, uint32 subscriptionId)
+        external
+        view
+        returns (Request memory request, bytes memory payload);
+
+    /// @notice How far a request or order has come.
     function progressOf(bytes32 requestId) external view returns (Progress memory);
 
     /// @notice EIP-712 digest that a receipt signer signs.
     function receiptDigest(UsageReceipt calldata receipt) external view returns (bytes32);
+
+    /// @notice EIP-712 digest that a requester signs: the id of the order.
+    function orderDigest(Order calldata order) external view returns (bytes32);
 }

@@ -9,9 +9,17 @@ library RewardLib {
     /// @dev Rewards per delegated base unit are kept with this many units of precision.
     uint256 internal constant PER_SHARE_SCALE = 1e18;
 
+    /// @dev What the books have room for.
+    uint256 internal constant MAX_PER_SHARE = type(uint144).max;
+
+    // Nothing below can overflow: amounts are below 2^105, weights below 2^24, ppm below 2^20, stake below 2^97 and
+    // PER_SHARE_SCALE below 2^60.
+
     /// @notice amount * ppm / 1e6, rounded down.
     function ppmDown(uint256 amount, uint256 ppm) internal pure returns (uint256) {
-        return amount * ppm / PPM;
+        unchecked {
+            return amount * ppm / PPM;
+        }
     }
 
     /// @notice What a member with `weight` of `totalWeight` earned while the role's fees grew from `from` to `to`.
@@ -22,7 +30,9 @@ library RewardLib {
         returns (uint256)
     {
         if (weight == 0) return 0;
-        return to * weight / totalWeight - from * weight / totalWeight;
+        unchecked {
+            return to * weight / totalWeight - from * weight / totalWeight;
+        }
     }
 
     /// @notice Part of an operator's reward that goes to its delegators:
@@ -33,19 +43,31 @@ library RewardLib {
         returns (uint256)
     {
         if (delegated == 0) return 0;
-        return reward * (PPM - sigmaPpm) * delegated / (PPM * (own + delegated));
+        unchecked {
+            return reward * (PPM - sigmaPpm) * delegated / (PPM * (own + delegated));
+        }
     }
 
     /// @notice Spreads a part over the delegated stake.
+    /// @dev Never leaves the range of `perShare`: what does not fit, beyond 2e25 base units for each base unit delegated, is
+    ///      not spread and the caller gives it to the operator, so that nothing can get stuck.
+    /// @param perShare reward per delegated base unit so far, times PER_SHARE_SCALE
     /// @param carry what earlier spreads left over, in units of 1 / PER_SHARE_SCALE of a base unit
-    /// @return increase growth of the reward per delegated base unit, times PER_SHARE_SCALE
-    /// @return newCarry what this spread leaves over, below `delegated`
-    function spreadDown(uint256 part, uint256 carry, uint256 delegated)
+    /// @return spread what was spread: `part`, unless it does not fit
+    /// @return newPerShare reward per delegated base unit with this part
+    /// @return newCarry what this spread leaves over
+    function spreadDown(uint256 part, uint256 perShare, uint256 carry, uint256 delegated)
         internal
         pure
-        returns (uint256 increase, uint256 newCarry)
+        returns (uint256 spread, uint256 newPerShare, uint256 newCarry)
     {
-        uint256 total = part * PER_SHARE_SCALE + carry;
-        return (total / delegated, total % delegated);
+        if (part == 0) return (0, perShare, carry);
+        unchecked {
+            uint256 total = part * PER_SHARE_SCALE + carry;
+            newPerShare = perShare + total / delegated;
+            if (newPerShare <= MAX_PER_SHARE) return (part, newPerShare, total % delegated);
+            uint256 excess = total - (MAX_PER_SHARE - perShare) * delegated;
+            return (part - excess / PER_SHARE_SCALE, MAX_PER_SHARE, excess % PER_SHARE_SCALE);
+        }
     }
 }

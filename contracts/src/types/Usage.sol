@@ -21,7 +21,7 @@ struct Terms {
     uint24 validatorPpm;
 }
 
-/// @notice A paid request. Its terms are those of the moment it was made; only its hash is kept on chain.
+/// @notice A paid request. Its terms are those of the moment it was made; the meter keeps it as contract code.
 /// @param consumer contract that owns the Infernet subscription
 /// @param subscriptionId Infernet subscription that carries the request
 /// @param modelId model that has to answer
@@ -41,8 +41,29 @@ struct Request {
     uint16 redundancy;
 }
 
+/// @notice One answer that a requester pays from its balance, signed by the requester (EIP-712). It is brought by the
+///         delivery itself, of a subscription that the consumer's delegate signer signed: nothing is sent beforehand.
+/// @param consumer contract that owns the delegated subscription
+/// @param modelId model that has to answer
+/// @param requester who signs and pays
+/// @param terms must be those of the model when the answer is delivered
+/// @param payloadHash keccak256 of the payload, which itself stays off chain
+/// @param payloadBytes length of the payload: it bounds what may be charged as prompt tokens
+/// @param deadline unix seconds; later answers are refused
+/// @param salt any value that tells orders of otherwise equal content apart
+struct Order {
+    address consumer;
+    ModelId modelId;
+    address requester;
+    Terms terms;
+    bytes32 payloadHash;
+    uint32 payloadBytes;
+    uint40 deadline;
+    bytes32 salt;
+}
+
 /// @notice What a request used, signed by the model's receipt signer (EIP-712).
-/// @param requestId hash of the `Request` that was answered
+/// @param requestId request or order that was answered
 /// @param modelId model that answered
 /// @param requester who asked
 /// @param node Infernet node that delivers; no other node can use the receipt
@@ -66,15 +87,16 @@ struct UsageReceipt {
 /// @notice What a node is asked to compute: the request's origin and its payload.
 /// @param chainId chain of the consumer
 /// @param consumer contract that owns the subscription
-/// @param subscriptionId Infernet subscription
+/// @param subscriptionId Infernet subscription; 0 for an order, whose subscription does not exist before its answer
 /// @param interval Infernet interval to be answered
-/// @param requestId hash of the `Request`
+/// @param requestId request, or EIP-712 digest of the order
 /// @param requester who asked
 /// @param node Infernet node that asked for the inputs
 /// @param modelId model that has to answer
 /// @param maxPromptTokens most prompt tokens that will be paid
 /// @param maxCompletionTokens most completion tokens that will be paid
 /// @param payload OpenAI chat-completion body as JSON, or plain prompt text, UTF-8
+/// @dev `Task` has the same fields, but for the chain id and with the payload hashed: keep the order of both.
 struct TaskEnvelope {
     uint256 chainId;
     address consumer;
@@ -87,4 +109,18 @@ struct TaskEnvelope {
     uint32 maxPromptTokens;
     uint32 maxCompletionTokens;
     bytes payload;
+}
+
+/// @notice A task envelope as it is hashed: without chain id, which is that of the block, and with the payload's hash.
+struct Task {
+    address consumer;
+    uint32 subscriptionId;
+    uint32 interval;
+    bytes32 requestId;
+    address requester;
+    address node;
+    ModelId modelId;
+    uint32 maxPromptTokens;
+    uint32 maxCompletionTokens;
+    bytes32 payloadHash;
 }

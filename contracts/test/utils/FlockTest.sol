@@ -7,6 +7,7 @@ import {Registry} from "infernet-sdk/Registry.sol";
 import {Fee} from "infernet-sdk/payments/Fee.sol";
 import {WalletFactory} from "infernet-sdk/payments/WalletFactory.sol";
 import {Reader} from "infernet-sdk/utility/Reader.sol";
+import {EmissionProgram} from "../../src/EmissionProgram.sol";
 import {ModelHostConsumer} from "../../src/ModelHostConsumer.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {RewardDistributor} from "../../src/RewardDistributor.sol";
@@ -18,11 +19,12 @@ import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
 import {ReceiptLib} from "../../src/libraries/ReceiptLib.sol";
 import {ModelId} from "../../src/types/ModelId.sol";
-import {Request, TaskEnvelope, Terms, UsageReceipt} from "../../src/types/Usage.sol";
+import {Order, Request, TaskEnvelope, Terms, UsageReceipt} from "../../src/types/Usage.sol";
 import {Test} from "./Test.sol";
 
 /// @title Everything in place: Infernet, FLock, one model with one node, a funded requester.
 abstract contract FlockTest is Test {
+    uint256 internal constant GAMMA_PPM = 100_000;
     bytes internal constant PROMPT = "Which way do the geese fly when winter comes to the lake?";
     bytes internal constant ANSWER = "South, in a wedge, and they take turns at its point.";
 
@@ -45,6 +47,7 @@ abstract contract FlockTest is Test {
     RewardDistributor internal distributor;
     UsageMeter internal meter;
     StakeVault internal vault;
+    EmissionProgram internal emissions;
     ModelHostConsumer internal consumer;
     ModelId internal modelId;
 
@@ -55,9 +58,10 @@ abstract contract FlockTest is Test {
         stakeToken = new TestToken("Test stake", "tSTAKE");
         models = new ModelRegistry();
         distributor =
-            new RewardDistributor(owner, address(token), address(stakeToken), address(models), treasury);
+            new RewardDistributor(owner, address(token), address(stakeToken), address(models), treasury, GAMMA_PPM);
         meter = UsageMeter(distributor.METER());
         vault = StakeVault(distributor.VAULT());
+        emissions = EmissionProgram(distributor.EMISSIONS());
         vm.prank(owner);
         distributor.setAttester(attester, true);
         consumer = new ModelHostConsumer(address(infernetRegistry), address(meter), host, host);
@@ -130,7 +134,7 @@ abstract contract FlockTest is Test {
         returns (UsageReceipt memory)
     {
         (Request memory request, bytes memory payload) = consumer.requestOf(subscriptionId);
-        bytes32 requestId = keccak256(abi.encode(request));
+        bytes32 requestId = meter.requestIdOf(address(consumer), subscriptionId);
         TaskEnvelope memory envelope = TaskEnvelope({
             chainId: block.chainid,
             consumer: address(consumer),
@@ -150,11 +154,90 @@ abstract contract FlockTest is Test {
             requester: request.requester,
             node: node_,
             interval: interval,
-            inputHash: ReceiptLib.structHash(envelope),
+            inputHash: envelopeHash(envelope),
             outputHash: keccak256(ANSWER),
             promptTokens: prompt,
             completionTokens: completion
         });
+    }
+
+    /// @dev EIP-712 struct hash of an envelope, written out here.
+    function envelopeHash(TaskEnvelope memory envelope) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                ReceiptLib.TASK_ENVELOPE_TYPEHASH,
+                envelope.chainId,
+                envelope.consumer,
+                envelope.subscriptionId,
+                envelope.interval,
+                envelope.requestId,
+                envelope.requester,
+                envelope.node,
+                envelope.modelId,
+                envelope.maxPromptTokens,
+                envelope.maxCompletionTokens,
+                keccak256(envelope.payload)
+            )
+        );
+    }
+
+    /// @dev An order of the requester for one answer to PROMPT.
+    function order(bytes32 salt) internal view returns (Order memory) {
+        return Order({
+            consumer: address(consumer),
+            modelId: modelId,
+            requester: requester,
+            terms: models.getModel(modelId).terms,
+            payloadHash: keccak256(PROMPT),
+            payloadBytes: uint32(PROMPT.length),
+            deadline: uint40(block.timestamp + 1 hours),
+            salt: salt
+        });
+    }
+
+    /// @dev The receipt of an honest service for ANSWER to an order; `interval` is that of the delegated subscription.
+    function receiptFor(Order memory order_, uint32 interval, address node_, uint32 prompt, uint32 completion)
+        internal
+        view
+        returns (UsageReceipt memory)
+    {
+        bytes32 requestId = meter.orderDigest(order_);
+        TaskEnvelope memory envelope = TaskEnvelope({
+            chainId: block.chainid,
+            consumer: order_.consumer,
+            subscriptionId: 0,
+            interval: interval,
+            requestId: requestId,
+            requester: order_.requester,
+            node: node_,
+            modelId: order_.modelId,
+            maxPromptTokens: order_.terms.maxPromptTokens,
+            maxCompletionTokens: order_.terms.maxCompletionTokens,
+            payload: PROMPT
+        });
+        return UsageReceipt({
+            requestId: requestId,
+            modelId: order_.modelId,
+            requester: order_.requester,
+            node: node_,
+            interval: interval,
+            inputHash: envelopeHash(envelope),
+            outputHash: keccak256(ANSWER),
+            promptTokens: prompt,
+            completionTokens: completion
+        });
+    }
+
+    /// @dev The proof that carries an order signed by `requesterName`.
+    function orderProof(
+        Order memory order_,
+        string memory requesterName,
+        UsageReceipt memory receipt,
+        bytes memory signature
+    ) internal view returns (bytes memory) {
+        return abi.encode(
+            receipt, signature, abi.encode(order_), signDigest(meter.orderDigest(order_), requesterName)
+        );
     }
 
     function sign(UsageReceipt memory receipt) internal view returns (bytes memory) {

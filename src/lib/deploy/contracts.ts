@@ -1,5 +1,6 @@
 import type { ContractArtifact } from '../chain/artifact.js'
 import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
+import { emissionProgramArtifact } from '../abi/emission-program.js'
 import { infernetRegistryArtifact } from '../abi/infernet-registry.js'
 import { modelHostConsumerArtifact } from '../abi/model-host-consumer.js'
 import { modelRegistryArtifact } from '../abi/model-registry.js'
@@ -40,6 +41,12 @@ export interface HostOptions {
   readonly delegateSigner: Address
 }
 
+/**
+ * Least part of a model's emission for its training nodes and for its validators, in ppm; stake decides on the rest. FLock sets
+ * gamma between 0 and 500,000 for its tasks; a deployment fixes it for good.
+ */
+const GAMMA_PPM = 100_000
+
 /** FLock's own contracts, once a chain. */
 export function coreContracts({ owner, treasury, paymentToken, stakeToken }: CoreOptions): WantedContract[] {
   return [
@@ -47,10 +54,11 @@ export function coreContracts({ owner, treasury, paymentToken, stakeToken }: Cor
     {
       name: 'RewardDistributor',
       artifact: rewardDistributorArtifact,
-      args: [owner, paymentToken, stakeToken, { contract: 'ModelRegistry' }, treasury],
+      args: [owner, paymentToken, stakeToken, { contract: 'ModelRegistry' }, treasury, String(GAMMA_PPM)],
       creates: [
         { name: 'UsageMeter', getter: 'METER' },
         { name: 'StakeVault', getter: 'VAULT' },
+        { name: 'EmissionProgram', getter: 'EMISSIONS' },
       ],
     },
   ]
@@ -72,6 +80,7 @@ export const DEPLOY_ARTIFACTS: readonly ContractArtifact[] = [
   rewardDistributorArtifact,
   usageMeterArtifact,
   stakeVaultArtifact,
+  emissionProgramArtifact,
   modelHostConsumerArtifact,
   infernetRegistryArtifact,
   eip712CoordinatorArtifact,

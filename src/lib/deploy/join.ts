@@ -12,6 +12,7 @@ const GETTERS: readonly [name: ContractName, getter: string][] = [
   ['ModelRegistry', 'REGISTRY'],
   ['UsageMeter', 'METER'],
   ['StakeVault', 'VAULT'],
+  ['EmissionProgram', 'EMISSIONS'],
 ]
 
 /**

@@ -28,6 +28,7 @@ export const CONTRACT_NAMES = [
   'RewardDistributor',
   'UsageMeter',
   'StakeVault',
+  'EmissionProgram',
   'ModelHostConsumer',
 ] as const
 

@@ -8,7 +8,8 @@ import { ZERO_ADDRESS, sameAddress, type Address, type Hex } from '../hex.js'
 /** Most contributors of one role: bounds the gas of putting a table in force. */
 export const MAX_CONTRIBUTORS = 64
 
-const MAX_UINT32 = 2 ** 32 - 1
+/** Most that the weights of one role may sum up to: the contracts keep 24 bits. */
+export const MAX_WEIGHT_SUM = 2 ** 24 - 1
 
 export interface Contributor {
   readonly account: Address
@@ -35,7 +36,7 @@ export interface TableInForce extends Contributors {
 
 /**
  * Puts contributors into the order that the contract asks for.
- * @throws ATTESTATION_INVALID with all faults: too many, twice the same, weights that are no positive 32-bit number
+ * @throws ATTESTATION_INVALID with all faults: too many, twice the same, weights that are no positive number or sum up to 2^24 or more
  */
 export function orderContributors(contributors: Contributors): Contributors {
   const faults = [
@@ -88,9 +89,13 @@ function roleFaults(role: string, members: readonly Contributor[]): string[] {
     if (members.findIndex((other) => sameAddress(other.account, account)) !== index) {
       faults.push(`${role}[${index}]: found ${account} twice, each account stands once in a role`)
     }
-    if (!Number.isInteger(weight) || weight < 1 || weight > MAX_UINT32) {
-      faults.push(`${role}[${index}]: found weight ${weight}, 1 to ${MAX_UINT32} is allowed`)
+    if (!Number.isInteger(weight) || weight < 1 || weight > MAX_WEIGHT_SUM) {
+      faults.push(`${role}[${index}]: found weight ${weight}, 1 to ${MAX_WEIGHT_SUM} is allowed`)
     }
+  }
+  const sum = members.reduce((total, { weight }) => total + weight, 0)
+  if (faults.length === 0 && sum > MAX_WEIGHT_SUM) {
+    faults.push(`${role}: found weights that sum up to ${sum}, at most ${MAX_WEIGHT_SUM} is allowed`)
   }
   return faults
 }

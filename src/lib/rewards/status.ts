@@ -67,7 +67,7 @@ export async function readRewardsStatus(
     read<bigint>('balanceOf', account),
     findOperators(place, account, blockNumber),
   ])
-  const [models, delegations, stake, tableIds, operatorGross] = await Promise.all([
+  const [models, delegations, stake, modelsOf, operatorGross] = await Promise.all([
     Promise.all(
       modelIds.map(async (modelId) => ({
         modelId,
@@ -86,12 +86,12 @@ export async function readRewardsStatus(
       })),
     ),
     readOperatorStake(place, account, blockNumber),
-    read<bigint[]>('tablesOf', account),
+    read<Hex[]>('modelsOf', account),
     read<bigint>('claimableOperator', account),
   ])
   const operator = {
     ...stake,
-    tables: tableIds.length,
+    tables: modelsOf.length,
     claimable: afterClaimFee(operatorGross, claimFees.operatorPpm),
   }
   return summarize({
