@@ -1,4 +1,4 @@
-// Compiles the contracts with the pinned solc and writes src/lib/abi, one file a contract.
+// Compiles the contracts with the pinned solc and writes src/lib/abi, one file a contract, and contracts/snapshots/sizes.json.
 //   node contracts/build.mjs           writes the files
 //   node contracts/build.mjs --check   exits 1 when a file is missing, stale or superfluous
 import { createHash } from 'node:crypto'
@@ -36,11 +36,13 @@ const MAX_INIT_CODE_BYTES = 49_152
 const compiled = compile(contracts)
 
 const files = {}
+const sizes = {}
 for (const [name, { path, abi, bytecode, runtimeBytes, initBytes }] of Object.entries(compiled)) {
   if (runtimeBytes > MAX_CODE_BYTES || initBytes > MAX_INIT_CODE_BYTES) {
     process.stderr.write(`${name}: ${runtimeBytes} bytes of code, ${initBytes} of init code; allowed are ${MAX_CODE_BYTES} and ${MAX_INIT_CODE_BYTES}\n`)
     process.exitCode = 1
   }
+  sizes[name] = { runtimeBytes, initBytes }
   const constant = `${name.replace(/^[A-Z0-9]+(?![a-z])|^[A-Z]/, (head) => head.toLowerCase())}Artifact`
   const fileName = `${name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1-$2').toLowerCase()}.ts`
   files[fileName] = [
@@ -54,7 +56,14 @@ for (const [name, { path, abi, bytecode, runtimeBytes, initBytes }] of Object.en
   ].join('\n')
 }
 
+const sizesPath = join(root, 'contracts/snapshots/sizes.json')
+const sizesText = `${JSON.stringify(sizes, null, 2)}\n`
+
 if (process.argv.includes('--check')) {
+  if (!existsSync(sizesPath) || readFileSync(sizesPath, 'utf8') !== sizesText) {
+    process.stderr.write('contracts/snapshots/sizes.json is stale: run npm run build:contracts\n')
+    process.exitCode = 1
+  }
   const existing = existsSync(outDir) ? readdirSync(outDir) : []
   const stale = Object.keys(files).filter((file) => !existing.includes(file) || readFileSync(join(outDir, file), 'utf8') !== files[file])
   const superfluous = existing.filter((file) => !(file in files))
@@ -64,6 +73,8 @@ if (process.argv.includes('--check')) {
   rmSync(outDir, { recursive: true, force: true })
   mkdirSync(outDir, { recursive: true })
   for (const [file, text] of Object.entries(files)) writeFileSync(join(outDir, file), text)
+  mkdirSync(dirname(sizesPath), { recursive: true })
+  writeFileSync(sizesPath, sizesText)
   const hash = createHash('sha256').update(Object.values(files).join('')).digest('hex').slice(0, 12)
   process.stderr.write(`src/lib/abi: ${Object.keys(files).length} contracts, sha256 ${hash}\n`)
 }

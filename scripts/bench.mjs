@@ -19,11 +19,12 @@ async function bench(args) {
   if (installed !== 0) return installed
   const built = await runNode(join(root, 'scripts/build.mjs'))
   if (built.code !== 0) return built.code
-  const json = args.includes('--json')
+  const flags = args.filter((arg) => arg.startsWith('-'))
+  const json = flags.includes('--json')
   const names = namesOf(args)
   const results = {}
   for (const name of names) {
-    const { code, stdout } = await runNode(join(folder, `${name}.mjs`), json ? ['--json'] : [], {
+    const { code, stdout } = await runNode(join(folder, `${name}.mjs`), flags, {
       stdout: json ? 'capture' : 'inherit',
     })
     if (code !== 0) return code

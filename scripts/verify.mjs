@@ -49,6 +49,7 @@ const parts = [
   ['types', () => step(runNode(bin('typescript/bin/tsc'), ['--noEmit', '-p', 'tsconfig.test.json']))],
   ['lint', () => step(runNode(bin('eslint/bin/eslint.js'), ['.', '--max-warnings', '0']))],
   ['format', () => step(runNode(bin('prettier/bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.']))],
+  ['gas as kept and within limits', () => step(runNode(join(root, 'bench/gas.mjs'), ['--check']))],
   ['contract tests', forgeTests],
   ['tests', jestTests],
   ['package', testPackage],

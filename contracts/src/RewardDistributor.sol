@@ -194,10 +194,13 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         (uint256 trainingBefore, uint256 validatorsBefore) = _partsDown(page);
         page.fees += uint104(fee);
         (trainingPart, validatorPart) = _partsDown(page);
-        trainingPart -= trainingBefore;
-        validatorPart -= validatorsBefore;
+        // Parts grow with fees, and all fees of a day fit a page many times over.
+        unchecked {
+            trainingPart -= trainingBefore;
+            validatorPart -= validatorsBefore;
+            if (page.isCounted) unitsIn[today] += trainingPart + validatorPart;
+        }
         pages[modelId] = page;
-        if (page.isCounted) unitsIn[today] += trainingPart + validatorPart;
         if (refund != 0) balances[requester].amount += uint104(refund);
     }
 
@@ -658,6 +661,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     function _settleDelegator(address delegator, address operator, uint256 delegation) internal {
         DelegatorBook storage book = delegatorBooks[operator][delegator];
         uint256 perShare = operatorBooks[operator].perShare;
+        if (perShare == book.perShareSettled) return;
         uint256 dueScaled = _dueScaled(book, delegator, operator, delegation, perShare);
         uint256 whole = dueScaled / RewardLib.PER_SHARE_SCALE;
         if (whole != 0) delegatorAccrued[operator][delegator] = whole;

@@ -378,7 +378,9 @@ contract UsageMeter is IUsageMeter, EIP712 {
         uint32 mark = uint32(1 << (place - 1));
         uint32 answered = task.interval == ticket.interval ? ticket.answered : 0;
         if (answered & mark != 0) revert ReceiptAlreadyRecorded(task.requestId, task.interval, task.node);
-        ticket.deliveriesLeft -= 1;
+        unchecked {
+            --ticket.deliveriesLeft;
+        }
         ticket.interval = task.interval;
         ticket.answered = answered | mark;
     }
@@ -388,8 +390,9 @@ contract UsageMeter is IUsageMeter, EIP712 {
         Task memory task = delivery.task;
         Terms memory terms = delivery.terms;
         uint256 fee = PricingLib.feeUp(terms, receipt.promptTokens, receipt.completionTokens);
-        uint256 refund = isOrder ? 0 : PricingLib.highestFee(terms) - fee;
+        uint256 refund;
         if (isOrder) DISTRIBUTOR.takeBalance(task.requester, fee);
+        else refund = PricingLib.highestFee(terms) - fee;
         (uint256 trainingPart, uint256 validatorPart) = DISTRIBUTOR.bookFee(
             task.modelId, fee, terms.trainingPpm, terms.validatorPpm, task.requester, refund
         );
