@@ -101,6 +101,7 @@ describe('flock deploy', () => {
       'RewardDistributor',
       'UsageMeter',
       'StakeVault',
+      'EmissionProgram',
       'ModelHostConsumer',
     ])
     expect(result.stderr).toMatch(/Network +local \(chain 31337\)/)

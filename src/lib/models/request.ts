@@ -102,7 +102,7 @@ export async function planRequest(
   const { modelId, consumer } = model
   requireActive(model)
   requireAnswerable(model, choices)
-  await requirePayloadFits(chain, consumer, choices.payload)
+  await requirePayloadFits(place, choices.payload)
   const paymentToken = await readContract<Address>(
     chain,
     rewardDistributorArtifact,
@@ -241,9 +241,9 @@ function requireAnswerable(model: Model, { intervals, periodSec, redundancy }: R
   }
 }
 
-async function requirePayloadFits(chain: Chain, consumer: Address, payload: string): Promise<void> {
+async function requirePayloadFits({ chain, usageMeter }: RequestPlace, payload: string): Promise<void> {
   const size = BigInt(Buffer.byteLength(payload))
-  const most = await readContract<bigint>(chain, modelHostConsumerArtifact, consumer, 'MAX_PAYLOAD_BYTES')
+  const most = await readContract<bigint>(chain, usageMeterArtifact, usageMeter, 'MAX_PAYLOAD_BYTES')
   if (size > 0n && size <= most) return
   throw new FlockError(
     'USAGE_INVALID',

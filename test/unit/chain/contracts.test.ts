@@ -59,7 +59,7 @@ describe('readContract', () => {
       owner.address,
     ])
 
-    expect(facts).toEqual([expect.stringMatching(/^0x0+$/), expect.stringMatching(/^0x0+$/), 0n])
+    expect(facts).toEqual([expect.stringMatching(/^0x0+$/), 0n])
   })
 
   it('names contract, address and chain when nothing stands there', async () => {

@@ -48,6 +48,7 @@ describe('joining a core that others deployed', () => {
       'RewardDistributor',
       'UsageMeter',
       'StakeVault',
+      'EmissionProgram',
       'ModelRegistry',
       'PaymentToken',
     ] as const) {

@@ -27,6 +27,7 @@ const at: Record<string, Address> = {
   RewardDistributor: '0x8438Ad1C834623CfF278AB6829a248E37C2D7E3f',
   UsageMeter: '0xBC9129Dc0487fc2E169941C75aABC539f208fb01',
   StakeVault: '0x6e989C01a3e3A94C973A62280a72EC335598490e',
+  EmissionProgram: '0x1C4D1FCAdd2F1dBb1Ae8bB1eb2b2b8F2d9B4b6C0',
   ModelHostConsumer: '0xF6168876932289D073567f347121A267095f3DD6',
 }
 const address = (name: ContractName) => at[name] as Address
@@ -35,7 +36,7 @@ const code = (n: number): Hex => `0x${n.toString(16).padStart(64, '0')}`
 const core = coreContracts({ owner, treasury: owner, paymentToken: token, stakeToken: token })
 const host = hostContract({ infernetRegistry: registry, host: owner, delegateSigner: owner })
 const [modelRegistry, distributor] = core as [(typeof core)[0], (typeof core)[0]]
-const distributorArgs = [owner, token, token, address('ModelRegistry'), owner]
+const distributorArgs = [owner, token, token, address('ModelRegistry'), owner, '100000']
 const hostArgs = [registry, address('UsageMeter'), owner, owner]
 
 function deployed(name: ContractName, args: readonly string[], inputHash?: Hex): DeployedContract {
@@ -60,6 +61,7 @@ const full: DeploymentRecord = withContracts(empty, {
   ),
   UsageMeter: deployed('UsageMeter', []),
   StakeVault: deployed('StakeVault', []),
+  EmissionProgram: deployed('EmissionProgram', []),
   ModelHostConsumer: deployed('ModelHostConsumer', hostArgs, inputHashOf(host, hostArgs)),
 })
 const standing = new Map<Address, Hex | null>(Object.values(at).map((each) => [each, code(1)]))
@@ -229,6 +231,7 @@ describe('addressesInQuestion', () => {
         address('RewardDistributor'),
         address('UsageMeter'),
         address('StakeVault'),
+        address('EmissionProgram'),
       ]),
     )
   })

@@ -69,16 +69,24 @@ describe('wantedContracts', () => {
       paymentToken,
       { contract: 'ModelRegistry' },
       signer,
+      '100000',
     ])
   })
 
   it('wants of a recorded core what is recorded, whoever asks', () => {
-    const core = [other, token, token, token, other]
+    const core = [other, token, token, token, other, '100000']
     const record = withContracts(emptyRecord(84_532, 'base-sepolia'), { RewardDistributor: recorded(core) })
 
     const wanted = wantedContracts({ ...nothing, withCore: true }, { network: sepolia, record, from: signer })
 
-    expect(wanted[1]?.args).toEqual([other, token, token, { contract: 'ModelRegistry' }, other])
+    expect(wanted[1]?.args).toEqual([
+      other,
+      token,
+      token,
+      { contract: 'ModelRegistry' },
+      other,
+      '100000',
+    ])
   })
 
   it('takes the token of a local chain from its record', () => {

@@ -83,6 +83,7 @@ describe('a fresh devnet', () => {
       readContract(chain, rewardDistributorArtifact, distributor, fn, args)
     expect(await read('METER')).toBe(deployedAddress(devnet.record, 'UsageMeter'))
     expect(await read('VAULT')).toBe(deployedAddress(devnet.record, 'StakeVault'))
+    expect(await read('EMISSIONS')).toBe(deployedAddress(devnet.record, 'EmissionProgram'))
     expect(await read('REGISTRY')).toBe(deployedAddress(devnet.record, 'ModelRegistry'))
     expect(await read('owner')).toBe(account('owner').address)
     expect(await read('isAttester', [account('attester').address])).toBe(true)
@@ -102,7 +103,7 @@ describe('a fresh devnet', () => {
 
     expect(record).toEqual(devnet.record)
     const contracts = contractList(devnet.record.contracts)
-    expect(contracts).toHaveLength(11)
+    expect(contracts).toHaveLength(12)
     for (const { address, codeHash } of contracts) expect(await readCodeHash(chain, address)).toBe(codeHash)
   })
 

@@ -69,10 +69,24 @@ describe('orderContributors', () => {
 
     expect(error.code).toBe('ATTESTATION_INVALID')
     expect(error.details['faults']).toEqual([
-      'training[0]: found weight 0, 1 to 4294967295 is allowed',
+      'training[0]: found weight 0, 1 to 16777215 is allowed',
       `training[1]: found ${low} twice, each account stands once in a role`,
-      'training[1]: found weight 1.5, 1 to 4294967295 is allowed',
+      'training[1]: found weight 1.5, 1 to 16777215 is allowed',
       'validators: found 65 entries, at most 64 are allowed',
+    ])
+  })
+
+  it('refuses weights that sum up to more than the contracts keep', async () => {
+    const half = 2 ** 23
+    const members = [
+      { account: low, weight: half },
+      { account: high, weight: half },
+    ]
+
+    const error = await caught(() => orderContributors({ training: members, validators: [] }))
+
+    expect(error.details['faults']).toEqual([
+      'training: found weights that sum up to 16777216, at most 16777215 is allowed',
     ])
   })
 
