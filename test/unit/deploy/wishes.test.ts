@@ -79,14 +79,7 @@ describe('wantedContracts', () => {
 
     const wanted = wantedContracts({ ...nothing, withCore: true }, { network: sepolia, record, from: signer })
 
-    expect(wanted[1]?.args).toEqual([
-      other,
-      token,
-      token,
-      { contract: 'ModelRegistry' },
-      other,
-      '100000',
-    ])
+    expect(wanted[1]?.args).toEqual([other, token, token, { contract: 'ModelRegistry' }, other, '100000'])
   })
 
   it('takes the token of a local chain from its record', () => {
