@@ -37,6 +37,9 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     uint256 public constant MAX_TABLES_PER_OPERATOR = 128;
 
     /// @inheritdoc IRewardDistributor
+    uint256 public constant MAX_LOCK = 30 days;
+
+    /// @inheritdoc IRewardDistributor
     address public immutable PAYMENT_TOKEN;
 
     /// @inheritdoc IRewardDistributor
@@ -101,17 +104,25 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     /// @dev `carry` is what spreading over delegators left, in units of 1 / PER_SHARE_SCALE of a base unit: below the stake
-    ///      delegated. `modelCount` is the length of the operator's list in `modelAt`. `hasAccrued` tells whether settled
-    ///      rewards wait in `operatorAccrued`; without it that slot holds what was paid before, which makes it cheap to use again.
+    ///      delegated. `modelCount` is the length of the operator's list in `modelAt`. `isWaiting` tells whether rewards wait in
+    ///      `waitingOf`; without it that slot holds what was paid before, which makes it cheap to use again.
     struct OperatorBook {
         uint144 perShare;
         uint96 carry;
         uint8 modelCount;
-        bool hasAccrued;
+        bool isWaiting;
+    }
+
+    /// @dev Rewards that left their tables: `accrued` is the operator's own, `unshared` is still to be split with its
+    ///      delegators. What an operator earned since its stake changed is split as one sum: split table by table it could
+    ///      spread a unit less than a delegator's claim has taken for granted.
+    struct Waiting {
+        uint104 accrued;
+        uint104 unshared;
     }
 
     /// @dev `fraction` counts 1 / PER_SHARE_SCALE of a base unit, so that nothing is lost between settlements;
-    ///      `hasAccrued` tells whether whole units wait in `delegatorAccrued`, as in `OperatorBook`.
+    ///      `hasAccrued` tells whether whole units wait in `delegatorAccrued`, as with `isWaiting`.
     struct DelegatorBook {
         uint144 perShareSettled;
         uint64 fraction;
@@ -142,7 +153,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     mapping(uint256 tableId => mapping(uint256 epoch => uint256 units)) internal closedUnits;
     mapping(uint256 tableId => mapping(address operator => Entry entry)) internal entries;
     mapping(address operator => OperatorBook book) internal operatorBooks;
-    mapping(address operator => uint256 amount) internal operatorAccrued;
+    mapping(address operator => Waiting waiting) internal waitingOf;
     mapping(address operator => mapping(uint256 index => ModelId modelId)) internal modelAt;
     mapping(address operator => mapping(address delegator => DelegatorBook book)) internal delegatorBooks;
     mapping(address operator => mapping(address delegator => uint256 amount)) internal delegatorAccrued;
@@ -231,7 +242,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     ) external returns (uint256 lastFundedEpoch) {
         if (msg.sender != VAULT) revert NotVault(msg.sender);
         uint256 earned = _earn(operator);
-        if (earned != 0) _accrue(operator, _shareOut(operator, earned, stake));
+        if (earned != 0) _wait(operator, _shareOut(operator, earned, stake), 0);
         if (delegator != address(0)) _settleDelegator(delegator, operator, delegation);
         return fundedEpochs.latestUpTo(_today());
     }
@@ -253,6 +264,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     function lockBalance(uint40 until) external {
         Balance storage balance = balances[msg.sender];
         if (until < balance.lockedUntil) revert LockShortened(balance.lockedUntil);
+        if (until > block.timestamp + MAX_LOCK) revert LockTooLong(block.timestamp + MAX_LOCK);
         balance.lockedUntil = until;
         emit BalanceLockSet(msg.sender, until);
     }
@@ -316,8 +328,8 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             address operator = operators[i];
             address receiver = _receiver(operator, to);
             uint256 earned = _earn(operator);
-            uint256 gross = _accruedOf(operator);
-            if (gross != 0) operatorBooks[operator].hasAccrued = false;
+            uint256 gross = _waitingOf(operatorBooks[operator], operator).accrued;
+            if (operatorBooks[operator].isWaiting) operatorBooks[operator].isWaiting = false;
             if (earned != 0) gross += _shareOut(operator, earned, IStakeVault(VAULT).stakeOf(operator));
             if (gross == 0) continue;
             uint256 claimFee = RewardLib.ppmDown(gross, totals.operatorPpm);
@@ -328,8 +340,8 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     /// @inheritdoc IRewardDistributor
-    /// @dev What the operator has not settled yet is worked out, not written: settling it later, alone or with what comes
-    ///      after, never spreads less.
+    /// @dev What the operator has not settled yet is worked out, not written: settling it later, with what comes after, never
+    ///      spreads less, since a floor of a sum is not below the sum of floors.
     function claimDelegator(address delegator, address[] calldata operators, address to)
         external
         returns (uint256 paid)
@@ -392,9 +404,9 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     /// @inheritdoc IRewardDistributor
     function claimableOperator(address operator) external view returns (uint256) {
         OperatorBook memory book = operatorBooks[operator];
-        uint256 earned = _unsettledOf(operator, book.modelCount);
+        uint256 earned = _unsettledOf(operator, book);
         (uint256 spread,,) = _spread(book, earned, IStakeVault(VAULT).stakeOf(operator));
-        return _accruedOf(operator) + earned - spread;
+        return _waitingOf(book, operator).accrued + earned - spread;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -549,10 +561,12 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         return uint256(fees.training) + fees.validators;
     }
 
-    /// @dev Marks an operator's earnings in all its tables as settled.
+    /// @dev Marks all that an operator earned and that was not split with its delegators as settled; the caller splits it.
     function _earn(address operator) internal returns (uint256 earned) {
-        uint256 count = operatorBooks[operator].modelCount;
-        for (uint256 i; i < count; ++i) {
+        OperatorBook memory book = operatorBooks[operator];
+        earned = _waitingOf(book, operator).unshared;
+        if (earned != 0) waitingOf[operator].unshared = 0;
+        for (uint256 i; i < book.modelCount; ++i) {
             ModelId modelId = modelAt[operator][i];
             Page memory page = pages[modelId];
             RoleFees memory fees = _feesOf(modelId, page);
@@ -566,8 +580,9 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         }
     }
 
-    function _unsettledOf(address operator, uint256 count) internal view returns (uint256 earned) {
-        for (uint256 i; i < count; ++i) {
+    function _unsettledOf(address operator, OperatorBook memory book) internal view returns (uint256 earned) {
+        earned = _waitingOf(book, operator).unshared;
+        for (uint256 i; i < book.modelCount; ++i) {
             ModelId modelId = modelAt[operator][i];
             Page memory page = pages[modelId];
             earned += _earnedDown(_feesOf(modelId, page), page, entries[page.tableId][operator]);
@@ -612,13 +627,17 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         emit OperatorSettled(operator, ownPart, spread);
     }
 
-    function _accruedOf(address operator) internal view returns (uint256) {
-        return operatorBooks[operator].hasAccrued ? operatorAccrued[operator] : 0;
+    function _waitingOf(OperatorBook memory book, address operator) internal view returns (Waiting memory waiting) {
+        if (book.isWaiting) waiting = waitingOf[operator];
     }
 
-    function _accrue(address operator, uint256 amount) internal {
-        operatorAccrued[operator] = _accruedOf(operator) + amount;
-        operatorBooks[operator].hasAccrued = true;
+    /// @dev Lets rewards wait until the operator claims or is settled.
+    function _wait(address operator, uint256 accrued, uint256 unshared) internal {
+        Waiting memory waiting = _waitingOf(operatorBooks[operator], operator);
+        waiting.accrued += uint104(accrued);
+        waiting.unshared += uint104(unshared);
+        waitingOf[operator] = waiting;
+        operatorBooks[operator].isWaiting = true;
     }
 
     /// @dev All that a delegator earned with an operator up to `perShare` and was not paid, times PER_SHARE_SCALE.
@@ -645,7 +664,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         (IStakeVault.Stake memory stake, uint256 delegation) =
             IStakeVault(VAULT).stakeAndDelegationOf(operator, delegator);
         OperatorBook memory shares = operatorBooks[operator];
-        (, perShare,) = _spread(shares, _unsettledOf(operator, shares.modelCount), stake);
+        (, perShare,) = _spread(shares, _unsettledOf(operator, shares), stake);
         dueScaled = _dueScaled(book, delegator, operator, delegation, perShare);
     }
 
@@ -731,9 +750,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             Entry memory entry = entries[page.tableId][operator];
             if (isSecondRole && entry.trainingWeight != 0) continue;
             uint256 earned = _earnedDown(fees, page, entry);
-            if (earned != 0) {
-                _accrue(operator, _shareOut(operator, earned, IStakeVault(VAULT).stakeOf(operator)));
-            }
+            if (earned != 0) _wait(operator, 0, earned);
             _leaveModel(operator, modelId);
             entry.trainingSettled = 0;
             entry.validatorSettled = 0;

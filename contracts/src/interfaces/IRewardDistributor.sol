@@ -62,6 +62,8 @@ interface IRewardDistributor is IStakeHook {
     error BalanceLocked(uint256 lockedUntil);
     /// @notice Thrown when a lock would end earlier than it does.
     error LockShortened(uint256 lockedUntil);
+    /// @notice Thrown when a lock would end later than `MAX_LOCK` from now.
+    error LockTooLong(uint256 latest);
     /// @notice Thrown when the tokens for an escrow did not arrive in full.
     error EscrowNotFunded(uint256 required, uint256 held);
     /// @notice Thrown when a rate is above `MAX_CLAIM_FEE_PPM`.
@@ -124,6 +126,8 @@ interface IRewardDistributor is IStakeHook {
     function MAX_CONTRIBUTORS() external view returns (uint256);
     /// @notice Most tables that one operator can be in at a time.
     function MAX_TABLES_PER_OPERATOR() external view returns (uint256);
+    /// @notice Longest time for which a balance can be locked, in seconds. A lock that ran out can be set again.
+    function MAX_LOCK() external view returns (uint256);
     /// @notice The token of prices, fees and rewards.
     function PAYMENT_TOKEN() external view returns (address);
     /// @notice The registry of models.

@@ -50,7 +50,7 @@ library RewardLib {
 
     /// @notice Spreads a part over the delegated stake.
     /// @dev Never leaves the range of `perShare`: what does not fit, beyond 2e25 base units for each base unit delegated, is
-    ///      not spread and the caller gives it to the operator, so that nothing can get stuck.
+    ///      not spread and the caller gives it to the operator, so that nothing can get stuck. Never falls when `part` grows.
     /// @param perShare reward per delegated base unit so far, times PER_SHARE_SCALE
     /// @param carry what earlier spreads left over, in units of 1 / PER_SHARE_SCALE of a base unit
     /// @return spread what was spread: `part`, unless it does not fit
@@ -66,7 +66,9 @@ library RewardLib {
             uint256 total = part * PER_SHARE_SCALE + carry;
             newPerShare = perShare + total / delegated;
             if (newPerShare <= MAX_PER_SHARE) return (part, newPerShare, total % delegated);
-            uint256 excess = total - (MAX_PER_SHARE - perShare) * delegated;
+            uint256 room = (MAX_PER_SHARE - perShare) * delegated;
+            if (carry >= room) return (0, perShare, carry);
+            uint256 excess = total - room;
             return (part - excess / PER_SHARE_SCALE, MAX_PER_SHARE, excess % PER_SHARE_SCALE);
         }
     }
