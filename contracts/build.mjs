@@ -29,9 +29,9 @@ const contracts = {
   Wallet: 'contracts/infernet/payments/Wallet.sol',
 }
 
-/** The largest runtime code a chain accepts (EIP-170) and the largest init code (EIP-3860). */
+/** The largest runtime code a chain accepts (EIP-170), and the largest init code (EIP-3860) less room for eight arguments. */
 const MAX_CODE_BYTES = 24_576
-const MAX_INIT_CODE_BYTES = 49_152
+const MAX_INIT_CODE_BYTES = 49_152 - 8 * 32
 
 const compiled = compile(contracts)
 

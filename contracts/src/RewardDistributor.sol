@@ -7,7 +7,6 @@ import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {EmissionProgram} from "./EmissionProgram.sol";
-import {IERC20Permit} from "./interfaces/IERC20Permit.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {IStakeHook, IStakeVault} from "./interfaces/IStakeVault.sol";
@@ -249,15 +248,10 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     /// @inheritdoc IRewardDistributor
     function deposit(address account, uint256 amount) external {
-        _deposit(account, amount);
-    }
-
-    /// @inheritdoc IRewardDistributor
-    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
-        external
-    {
-        try IERC20Permit(PAYMENT_TOKEN).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
-        _deposit(account, amount);
+        PAYMENT_TOKEN.safeTransferFrom(msg.sender, address(this), amount);
+        _reserve(amount);
+        balances[account].amount += uint104(amount);
+        emit Deposited(account, msg.sender, amount);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -328,8 +322,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             address operator = operators[i];
             address receiver = _receiver(operator, to);
             uint256 earned = _earn(operator);
-            uint256 gross = _waitingOf(operatorBooks[operator], operator).accrued;
-            if (operatorBooks[operator].isWaiting) operatorBooks[operator].isWaiting = false;
+            uint256 gross = _takeAccrued(operator);
             if (earned != 0) gross += _shareOut(operator, earned, IStakeVault(VAULT).stakeOf(operator));
             if (gross == 0) continue;
             uint256 claimFee = RewardLib.ppmDown(gross, totals.operatorPpm);
@@ -406,7 +399,8 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         OperatorBook memory book = operatorBooks[operator];
         uint256 earned = _unsettledOf(operator, book);
         (uint256 spread,,) = _spread(book, earned, IStakeVault(VAULT).stakeOf(operator));
-        return _waitingOf(book, operator).accrued + earned - spread;
+        if (book.isWaiting) earned += waitingOf[operator].accrued;
+        return earned - spread;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -564,8 +558,10 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     /// @dev Marks all that an operator earned and that was not split with its delegators as settled; the caller splits it.
     function _earn(address operator) internal returns (uint256 earned) {
         OperatorBook memory book = operatorBooks[operator];
-        earned = _waitingOf(book, operator).unshared;
-        if (earned != 0) waitingOf[operator].unshared = 0;
+        if (book.isWaiting) {
+            earned = waitingOf[operator].unshared;
+            if (earned != 0) waitingOf[operator].unshared = 0;
+        }
         for (uint256 i; i < book.modelCount; ++i) {
             ModelId modelId = modelAt[operator][i];
             Page memory page = pages[modelId];
@@ -581,7 +577,7 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     function _unsettledOf(address operator, OperatorBook memory book) internal view returns (uint256 earned) {
-        earned = _waitingOf(book, operator).unshared;
+        if (book.isWaiting) earned = waitingOf[operator].unshared;
         for (uint256 i; i < book.modelCount; ++i) {
             ModelId modelId = modelAt[operator][i];
             Page memory page = pages[modelId];
@@ -627,13 +623,18 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         emit OperatorSettled(operator, ownPart, spread);
     }
 
-    function _waitingOf(OperatorBook memory book, address operator) internal view returns (Waiting memory waiting) {
-        if (book.isWaiting) waiting = waitingOf[operator];
+    /// @dev Marks what waits as paid. The caller has taken what is unshared before.
+    function _takeAccrued(address operator) internal returns (uint256 accrued) {
+        OperatorBook storage book = operatorBooks[operator];
+        if (!book.isWaiting) return 0;
+        book.isWaiting = false;
+        return waitingOf[operator].accrued;
     }
 
     /// @dev Lets rewards wait until the operator claims or is settled.
     function _wait(address operator, uint256 accrued, uint256 unshared) internal {
-        Waiting memory waiting = _waitingOf(operatorBooks[operator], operator);
+        Waiting memory waiting;
+        if (operatorBooks[operator].isWaiting) waiting = waitingOf[operator];
         waiting.accrued += uint104(accrued);
         waiting.unshared += uint104(unshared);
         waitingOf[operator] = waiting;
@@ -756,13 +757,6 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
             entry.validatorSettled = 0;
             due += _earnedDown(fees, page, entry);
         }
-    }
-
-    function _deposit(address account, uint256 amount) internal {
-        PAYMENT_TOKEN.safeTransferFrom(msg.sender, address(this), amount);
-        _reserve(amount);
-        balances[account].amount += uint104(amount);
-        emit Deposited(account, msg.sender, amount);
     }
 
     /// @dev Books tokens that must already have arrived.

@@ -167,11 +167,6 @@ interface IRewardDistributor is IStakeHook {
     /// @notice Puts the caller's tokens into the balance of `account`, for orders to come.
     function deposit(address account, uint256 amount) external;
 
-    /// @notice The same with an EIP-2612 permit instead of an approval.
-    /// @dev A permit that somebody else used first is no fault when the allowance is there.
-    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
-        external;
-
     /// @notice Promises not to withdraw the caller's balance before `until`, refunds that arrive meanwhile included.
     /// @dev A host that answers an order works before it is paid: it can ask for a lock beyond the order's deadline.
     function lockBalance(uint40 until) external;
