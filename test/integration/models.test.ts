@@ -8,7 +8,12 @@ import { ZERO_BYTES32, type Address, type Hex } from '../../src/lib/hex.js'
 import { findRequest, watchAnswers, type Answer, type WatchOptions } from '../../src/lib/models/answers.js'
 import { attestContributors, tableDigest } from '../../src/lib/models/attestation.js'
 import { planContributors } from '../../src/lib/models/contributors-plan.js'
-import { MAX_CONTRIBUTORS, readContributors, sameContributors } from '../../src/lib/models/contributors.js'
+import {
+  MAX_CONTRIBUTORS,
+  MAX_WEIGHT_SUM,
+  readContributors,
+  sameContributors,
+} from '../../src/lib/models/contributors.js'
 import { buildListing, modelIdOf, type Model, type ModelSource } from '../../src/lib/models/model.js'
 import { planRegistration, planStatusChange } from '../../src/lib/models/registration.js'
 import {
@@ -276,7 +281,7 @@ describe('contributors', () => {
     const crowd = (from: number) =>
       Array.from({ length: MAX_CONTRIBUTORS }, (_, index) => ({
         account: addressOf(from + index),
-        weight: 4_294_967_295,
+        weight: Math.floor(MAX_WEIGHT_SUM / MAX_CONTRIBUTORS),
       }))
     const contributors = { training: crowd(1_000), validators: crowd(2_000) }
     const wish = { modelId, contributors, attestation: null, attesterKey: key(), nowSec: soon() - DAY_SEC }

@@ -22,7 +22,7 @@ const DEFAULT_EXPIRY_SEC = 24 * 3600
 
 /** Gas of a table, and of each of its members, which may have to be taken out of the table before. */
 const TABLE_GAS = 250_000n
-const MEMBER_GAS = 220_000n
+const MEMBER_GAS = 120_000n
 
 /**
  * Plans what brings contributors in force: nothing when they are, or when there is neither an attestation nor a key.
