@@ -7,7 +7,6 @@ import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {Request, Terms, UsageReceipt} from "../../../src/types/Usage.sol";
 import {FlockTest} from "../../utils/FlockTest.sol";
-import {SignerWallet} from "../../mocks/SignerWallet.sol";
 
 /// @title What a delivery must show to be paid, and every way in which it is refused.
 contract DeliveryTest is FlockTest {
@@ -149,23 +148,21 @@ contract DeliveryTest is FlockTest {
         twice.redundancy = 2;
         uint32 id = ask(twice);
         UsageReceipt memory receipt = answer(id);
-        (Request memory request,) = consumer.requestOf(id);
         bytes memory signature = sign(receipt);
 
         _expect(abi.encodeWithSelector(IUsageMeter.ReceiptAlreadyRecorded.selector, receipt.requestId, 1, node));
         vm.prank(address(consumer));
-        meter.record(request, _delivery(receipt), receipt, signature);
+        meter.record(id, 1, node, output(receipt), signature);
     }
 
     function test_record_revertsWhenTheLastAnswerIsReplayed() public {
         uint32 id = ask();
         UsageReceipt memory receipt = answer(id);
-        (Request memory request,) = consumer.requestOf(id);
         bytes memory signature = sign(receipt);
 
         _expect(abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, receipt.requestId));
         vm.prank(address(consumer));
-        meter.record(request, _delivery(receipt), receipt, signature);
+        meter.record(id, 1, node, output(receipt), signature);
     }
 
     function test_deliver_revertsWhenUsageIsAboveTheCaps() public {
@@ -207,28 +204,14 @@ contract DeliveryTest is FlockTest {
         consumer.rawReceiveCompute(id, 1, 1, node, "", output(receipt), signature, 0, 0);
     }
 
+    /// The same subscription id names another request when another account calls.
     function test_record_revertsUnlessTheConsumerCalls() public {
         uint32 id = ask();
         UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
-        (Request memory request,) = consumer.requestOf(id);
         bytes memory signature = sign(receipt);
-        _expect(abi.encodeWithSelector(IUsageMeter.NotConsumer.selector, address(consumer), host));
+        _expect(abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, meter.requestIdOf(host, id)));
         vm.prank(host);
-        meter.record(request, _delivery(receipt), receipt, signature);
-    }
-
-    function test_deliver_revertsOnAnotherChainId() public {
-        uint32 id = ask();
-        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
-        vm.chainId(1);
-        bytes memory signatureForMainnet = sign(receipt);
-        vm.chainId(31337);
-        _expect(
-            abi.encodeWithSelector(
-                IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), signer
-            )
-        );
-        deliver(id, receipt, signatureForMainnet);
+        meter.record(id, 1, node, output(receipt), signature);
     }
 
     function test_deliver_revertsWhenEnvelopeWasOfAnotherChain() public {
@@ -258,20 +241,24 @@ contract DeliveryTest is FlockTest {
             abi.encode(ANSWER, abi.encode(type(uint256).max, 0, type(uint256).max, 0, 0, 0, 0, 0, 0))
         ];
         for (uint256 i; i < malformed.length; ++i) {
-            _expect(abi.encodeWithSelector(IModelHostConsumer.OutputMalformed.selector, malformed[i].length));
+            _expect(abi.encodeWithSelector(IUsageMeter.OutputMalformed.selector, malformed[i].length));
             vm.prank(node);
             coordinator.deliverCompute(id, 1, "", malformed[i], "", address(0));
         }
     }
 
     function test_deliver_revertsAfterTheDeadline() public {
-        uint32 id = ask();
-        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
-        (Request memory request,) = consumer.requestOf(id);
+        uint32 inTime = ask();
+        uint32 late = ask();
+        (Request memory request,) = consumer.requestOf(late);
         vm.warp(request.deadline);
+        answer(inTime);
         vm.warp(uint256(request.deadline) + 1);
+        UsageReceipt memory receipt = receiptFor(late, 1, node, 17, 23);
         _refused(
-            id, receipt, abi.encodeWithSelector(IUsageMeter.DeadlinePassed.selector, receipt.requestId, request.deadline)
+            late,
+            receipt,
+            abi.encodeWithSelector(IUsageMeter.DeadlinePassed.selector, receipt.requestId, request.deadline)
         );
     }
 
@@ -285,96 +272,24 @@ contract DeliveryTest is FlockTest {
         assertEq(distributor.claimableHost(modelId), FEE, "answer under way is paid");
     }
 
-    function test_deliver_usesThePriceOfTheMomentOfTheRequest() public {
+    function test_deliver_isPaidForRequestsMadeBeforeTheOwnerPaused() public {
+        uint32 id = ask();
+        vm.prank(owner);
+        meter.setRequestsPaused(true);
+
+        answer(id);
+
+        assertEq(distributor.claimableHost(modelId), FEE, "answer under way is paid");
+    }
+
+    function test_deliver_isPaidThroughTheConsumerThatTookTheRequest() public {
         uint32 id = ask();
         vm.prank(host);
-        models.updateTerms(modelId, _wideTerms());
+        models.updateConsumer(modelId, actor("new consumer"));
 
         answer(id);
 
-        assertEq(distributor.claimableHost(modelId), FEE, "old price");
-    }
-
-    function test_deliver_takesTheOldSignerWhileItsGraceLasts() public {
-        uint32 first = ask();
-        uint32 second = ask();
-        address next = actor("next signer");
-        vm.prank(host);
-        models.rotateReceiptSigner(modelId, next, 10 minutes);
-
-        answer(first);
-
-        vm.warp(block.timestamp + 10 minutes + 1);
-        UsageReceipt memory receipt = receiptFor(second, 1, node, 17, 23);
-        bytes memory old = sign(receipt);
-        _expect(
-            abi.encodeWithSelector(IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), next)
-        );
-        deliver(second, receipt, old);
-        deliver(second, receipt, sign(receipt, "next signer"));
-    }
-
-    function test_deliver_takesSignaturesOfContracts() public {
-        SignerWallet wallet = new SignerWallet(signer);
-        vm.prank(host);
-        models.rotateReceiptSigner(modelId, address(wallet), 0);
-        uint32 id = ask();
-
-        answer(id);
-
-        assertEq(distributor.claimableHost(modelId), FEE, "ERC-1271");
-    }
-
-    function test_deliver_lazilyThroughTheInbox() public {
-        IModelHostConsumer.RequestParams memory lazy = params();
-        lazy.lazy = true;
-        uint32 id = ask(lazy);
-
-        answer(id);
-
-        assertEq(distributor.claimableHost(modelId), FEE, "read from the Inbox");
-    }
-
-    function test_deliver_paysEachOfTwoNodes() public {
-        IModelHostConsumer.RequestParams memory twice = params();
-        twice.redundancy = 2;
-        uint32 id = ask(twice);
-        answer(id);
-        UsageReceipt memory receipt = receiptFor(id, 1, secondNode, 17, 23);
-
-        deliver(id, receipt, sign(receipt));
-
-        assertEq(distributor.claimableHost(modelId), 2 * FEE, "two answers");
-        assertEq(meter.progressOf(receipt.requestId).deliveriesLeft, 0, "all delivered");
-    }
-
-    function test_deliver_recurringPaysEachIntervalOnce() public {
-        IModelHostConsumer.RequestParams memory recurring = params();
-        (recurring.intervals, recurring.periodSec) = (3, 1 hours);
-        uint32 id = ask(recurring);
-        for (uint32 interval = 1; interval <= 3; ++interval) {
-            // Not from block.timestamp: the optimizer takes it for constant within a call.
-            vm.warp(1_700_000_000 + interval * 1 hours);
-            UsageReceipt memory receipt = receiptFor(id, interval, node, 17, 23);
-            deliver(id, receipt, sign(receipt));
-        }
-        assertEq(distributor.claimableHost(modelId), 3 * FEE, "three intervals");
-    }
-
-    function test_record_revertsForAnIntervalBeforeOneAlreadyAnswered() public {
-        IModelHostConsumer.RequestParams memory recurring = params();
-        (recurring.intervals, recurring.periodSec) = (3, 1 hours);
-        uint32 id = ask(recurring);
-        vm.warp(block.timestamp + 2 hours);
-        UsageReceipt memory second = receiptFor(id, 2, node, 17, 23);
-        deliver(id, second, sign(second));
-        UsageReceipt memory first = receiptFor(id, 1, node, 17, 23);
-        (Request memory request,) = consumer.requestOf(id);
-        bytes memory signature = sign(first);
-
-        _expect(abi.encodeWithSelector(IUsageMeter.IntervalPassed.selector, first.requestId, 1, 2));
-        vm.prank(address(consumer));
-        meter.record(request, _delivery(first), first, signature);
+        assertEq(distributor.claimableHost(modelId), FEE, "answer under way is paid");
     }
 
     function _expect(bytes memory revertData) private {
@@ -385,17 +300,6 @@ contract DeliveryTest is FlockTest {
         bytes memory signature = sign(receipt);
         vm.expectRevert(revertData);
         deliver(id, receipt, signature);
-    }
-
-    function _delivery(UsageReceipt memory receipt) private pure returns (IUsageMeter.Delivery memory) {
-        return IUsageMeter.Delivery({
-            node: receipt.node,
-            interval: receipt.interval,
-            inputHash: receipt.inputHash,
-            outputHash: receipt.outputHash,
-            promptBytes: PROMPT.length,
-            outputBytes: ANSWER.length
-        });
     }
 
     function _copy(UsageReceipt memory receipt) private pure returns (UsageReceipt memory) {

@@ -3,11 +3,10 @@ pragma solidity 0.8.30;
 
 import {ERC20} from "solady/tokens/ERC20.sol";
 import {RewardDistributor} from "../../../src/RewardDistributor.sol";
+import {UsageMeter} from "../../../src/UsageMeter.sol";
 import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
-import {UsageMeter} from "../../../src/UsageMeter.sol";
-import {Request} from "../../../src/types/Usage.sol";
 import {FlockTest} from "../../utils/FlockTest.sol";
 
 interface IReceiver {
@@ -44,7 +43,7 @@ contract EarlyHookTest is FlockTest, IReceiver {
     function beforeTokens() external {
         if (!armed) return;
         armed = false;
-        try m.open(_opening(2)) {
+        try m.open(_opening(2), PROMPT) {
             opened = true;
         } catch (bytes memory reason) {
             refusal = reason;
@@ -54,14 +53,15 @@ contract EarlyHookTest is FlockTest, IReceiver {
     function test_claim_doesNotFundARequestWithTokensOnTheirWayOut() public {
         EarlyHookToken odd = new EarlyHookToken();
         RewardDistributor d =
-            new RewardDistributor(owner, address(odd), address(stakeToken), address(models), treasury);
+            new RewardDistributor(owner, address(odd), address(stakeToken), address(models), treasury, GAMMA_PPM);
         m = UsageMeter(d.METER());
         hostOfItself();
         (, uint256 escrow) = m.quote(modelId, 1, 1);
         odd.mint(address(d), escrow);
-        (, Request memory request) = m.open(_opening(1));
+        m.open(_opening(1), PROMPT);
         vm.warp(1_700_000_002);
-        m.close(request); // full refund: this contract has a balance of `escrow`
+        // A full refund: this contract has a balance of `escrow`.
+        m.close(address(this), 1);
         armed = true;
 
         d.withdrawBalance(address(this), address(0));

@@ -128,10 +128,13 @@ contract RegistryTest is FlockTest {
         address third = actor("third node");
         vm.startPrank(host);
         models.updateNodes(modelId, two(third, secondNode));
-        (,, uint256 gone) = models.receiptFacts(modelId, node);
-        (,, uint256 stayed) = models.receiptFacts(modelId, secondNode);
-        (,, uint256 added) = models.receiptFacts(modelId, third);
+        (, uint256 gone) = models.receiptFacts(modelId, node);
+        (, uint256 stayed) = models.receiptFacts(modelId, secondNode);
+        (address signerOfAdded, uint256 added) = models.receiptFacts(modelId, third);
+        (address signerOfGone,) = models.receiptFacts(modelId, node);
         assertEq(gone, 0, "off the list");
+        assertEq(signerOfGone, address(0), "and signs for nobody");
+        assertEq(signerOfAdded, signer, "signs as all others");
         assertEq(stayed, 2, "same place");
         assertEq(added, 3, "a place nobody had");
         assertEq(models.getModel(modelId).nodes.length, 2, "listed");
@@ -148,9 +151,50 @@ contract RegistryTest is FlockTest {
         models.updateNodes(modelId, many);
         assertEq(models.getModel(modelId).nodes.length, 32, "full");
         for (uint256 i; i < 32; ++i) {
-            (,, uint256 place) = models.receiptFacts(modelId, many[i]);
+            (, uint256 place) = models.receiptFacts(modelId, many[i]);
             assertTrue(place >= 1 && place <= 32, "each has a place");
         }
+    }
+
+    function test_updateNodes_keepsTheFreedPlacesOfAListThatIsNotFull() public {
+        address[] memory many = new address[](31);
+        for (uint256 i; i < 31; ++i) {
+            many[i] = address(uint160(1_000 + i));
+        }
+        vm.startPrank(host);
+        // Two places are free, those of the nodes that left, and 29 are taken: one more is at the end.
+        models.updateNodes(modelId, many);
+        (, uint256 place) = models.receiptFacts(modelId, many[29]);
+        assertEq(place, 32, "the last place");
+        (, place) = models.receiptFacts(modelId, many[30]);
+        assertEq(place, 1, "the first that was freed");
+        many[0] = node;
+
+        models.updateNodes(modelId, many);
+
+        (, place) = models.receiptFacts(modelId, node);
+        assertEq(place, 2, "the next that was freed");
+    }
+
+    function test_rotateReceiptSigner_reachesEveryListedNode() public {
+        address third = actor("third node");
+        vm.startPrank(host);
+        models.updateNodes(modelId, two(third, secondNode));
+
+        vm.expectEmit(address(models));
+        emit IModelRegistry.ReceiptSignerRotated(modelId, requester, signer, uint40(block.timestamp + 7 days));
+        models.rotateReceiptSigner(modelId, requester, 7 days);
+
+        (address signerOfThird,) = models.receiptFacts(modelId, third);
+        (address signerOfSecond,) = models.receiptFacts(modelId, secondNode);
+        (address signerOfGone,) = models.receiptFacts(modelId, node);
+        assertEq(signerOfThird, requester, "new node");
+        assertEq(signerOfSecond, requester, "old node");
+        assertEq(signerOfGone, address(0), "a node that left");
+        IModelRegistry.Model memory model = models.getModel(modelId);
+        assertEq(model.receiptSigner, requester, "model");
+        assertEq(model.previousSigner, signer, "previous");
+        assertEq(model.previousSignerUntil, block.timestamp + 7 days, "grace");
     }
 
     function test_rotateReceiptSigner_boundsTheGrace() public {

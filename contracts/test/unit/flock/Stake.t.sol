@@ -45,6 +45,36 @@ contract StakeTest is FlockTest {
         vault.withdraw(operator, operator);
     }
 
+    function test_requestWithdrawal_restartsTheCooldownOfWhatIsWaiting() public {
+        vm.startPrank(operator);
+        vault.deposit(100);
+        vault.requestWithdrawal(70);
+        vm.warp(1_700_000_000 + 23 hours);
+        vault.requestWithdrawal(5);
+
+        IStakeVault.Withdrawal memory waiting = vault.withdrawalOf(operator, operator);
+        assertEq(waiting.amount, 75, "both");
+        assertEq(waiting.availableAt, 1_700_000_000 + 47 hours, "a day from now");
+        vm.warp(1_700_000_000 + 47 hours);
+        assertEq(vault.withdraw(operator, operator), 75, "both");
+    }
+
+    function test_stakeAndDelegationOf_showsBothAtOnce() public {
+        vm.prank(operator);
+        vault.setSigma(250_000);
+        vm.prank(operator);
+        vault.deposit(60);
+        vm.prank(delegator);
+        vault.delegate(operator, 30);
+
+        (IStakeVault.Stake memory stake, uint256 delegation) = vault.stakeAndDelegationOf(operator, delegator);
+
+        assertEq(stake.own, 60, "own");
+        assertEq(stake.delegated, 30, "delegated");
+        assertEq(stake.sigmaPpm, 250_000, "sigma");
+        assertEq(delegation, 30, "delegation");
+    }
+
     function test_delegate_needsAnOperatorThatSetSigma() public {
         vm.startPrank(delegator);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.DelegationNotAccepted.selector, operator));
@@ -93,6 +123,53 @@ contract StakeTest is FlockTest {
         vault.applySigma(operator);
     }
 
+    function test_applySigma_isPossibleForSevenDays() public {
+        vm.startPrank(operator);
+        vault.setSigma(400_000);
+        vault.setSigma(900_000);
+        // Not from block.timestamp, which the optimizer reads again after a warp.
+        uint256 availableAt = 1_700_000_000 + 1 days;
+        (uint256 sigmaPpm, uint256 announcedFor) = vault.pendingSigmaOf(operator);
+        assertEq(sigmaPpm, 900_000, "announced");
+        assertEq(announcedFor, availableAt, "after the cooldown");
+        vm.warp(availableAt + 7 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.AnnouncementExpired.selector, availableAt + 7 days));
+        vault.applySigma(operator);
+
+        vault.setSigma(500_000);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, availableAt + 7 days + 1 + 1 days)
+        );
+        vault.applySigma(operator);
+        vm.warp(availableAt + 7 days + 1 + 1 days + 7 days);
+        vault.applySigma(operator);
+
+        assertEq(vault.stakeOf(operator).sigmaPpm, 500_000, "on the last second");
+        (, announcedFor) = vault.pendingSigmaOf(operator);
+        assertEq(announcedFor, 0, "nothing is announced any more");
+    }
+
+    function test_setSigma_replacesWhatWasAnnounced() public {
+        vm.startPrank(operator);
+        vault.setSigma(400_000);
+        vault.setSigma(900_000);
+        vm.warp(1_700_000_000 + 12 hours);
+        vault.setSigma(800_000);
+        vm.warp(1_700_000_000 + 1 days);
+
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, 1_700_000_000 + 36 hours));
+        vault.applySigma(operator);
+        vm.warp(1_700_000_000 + 36 hours);
+        vault.applySigma(operator);
+
+        assertEq(vault.stakeOf(operator).sigmaPpm, 800_000, "the last word");
+    }
+
+    function test_applySigma_revertsWhenNothingWasAnnounced() public {
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.NothingPending.selector));
+        vault.applySigma(operator);
+    }
+
     function test_setSigma_revertsAboveTheWhole() public {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.SigmaInvalid.selector, 1_000_001));
         vm.prank(operator);
@@ -113,10 +190,34 @@ contract StakeTest is FlockTest {
         vault.undelegate(delegator, 0);
     }
 
+    function test_amounts_areBookedUpTo96Bits() public {
+        uint256 most = type(uint96).max;
+        stakeToken.mint(operator, 2 * most);
+        stakeToken.mint(delegator, 2 * most);
+        vm.startPrank(operator);
+        vault.setSigma(0);
+        vault.deposit(most - 1);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 2));
+        vault.deposit(2);
+        vault.deposit(1);
+        vm.stopPrank();
+        vm.startPrank(delegator);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0));
+        vault.delegate(operator, 0);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, most + 1));
+        vault.delegate(operator, most + 1);
+        vault.delegate(operator, most);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 1));
+        vault.delegate(operator, 1);
+
+        assertEq(vault.stakeOf(operator).own, most, "own");
+        assertEq(vault.stakeOf(operator).delegated, most, "delegated");
+    }
+
     function test_deposit_revertsForTokensThatTakeAFee() public {
         FeeToken odd = new FeeToken();
         RewardDistributor other =
-            new RewardDistributor(owner, address(token), address(odd), address(models), treasury);
+            new RewardDistributor(owner, address(token), address(odd), address(models), treasury, GAMMA_PPM);
         StakeVault oddVault = StakeVault(other.VAULT());
         odd.mint(operator, 100);
         vm.startPrank(operator);
