@@ -1,6 +1,9 @@
 import { FlockError } from '../errors.js'
 import { PPM, mulDivDown } from '../units.js'
 
+/** Most that the contracts keep as reward per delegated base unit, scaled: 144 bits. */
+export const MAX_PER_SHARE = 2n ** 144n - 1n
+
 /** Scale of the delegators' accumulator: reward per base unit of stake is kept with 18 decimals, as on chain. */
 export const PER_SHARE_SCALE = 10n ** 18n
 
@@ -79,7 +82,10 @@ export function splitByPpm(amount: bigint, sharesPpm: readonly bigint[]): bigint
   return splitByWeight(amount, sharesPpm)
 }
 
-/** Splits one fee by role. The host gets what the other two leave, rounding remainder included. */
+/**
+ * Splits fees by role. The host gets what the other two leave, rounding remainder included.
+ * @param fee one fee, or all fees since the table or the split changed, which is what the contracts split
+ */
 export function splitFee(fee: bigint, terms: FeeTerms): FeeParts {
   if (terms.trainingPpm < 0n || terms.validatorPpm < 0n || terms.trainingPpm + terms.validatorPpm > PPM) {
     throw sharesInvalid(`A fee cannot be split by ${terms.trainingPpm} and ${terms.validatorPpm} ppm.`)
@@ -124,13 +130,27 @@ export function splitWithDelegators(amount: bigint, stake: OperatorStake): Opera
 }
 
 /**
- * Adds the delegators' part of a reward to their pool; what does not divide evenly is carried to the next reward.
+ * Spreads the delegators' part of a reward over the stake delegated; what does not divide evenly is carried to the next one.
  * @param delegated base units delegated now; with none there is nobody to credit and the pool stays as it is
+ * @returns the pool with this part, and how much was spread: all of it, unless `MAX_PER_SHARE` is reached; what is not spread
+ * is the operator's
  */
-export function creditDelegators(pool: DelegationPool, part: bigint, delegated: bigint): DelegationPool {
-  if (delegated === 0n) return pool
+export function spreadOverDelegators(
+  pool: DelegationPool,
+  part: bigint,
+  delegated: bigint,
+): { readonly spread: bigint; readonly pool: DelegationPool } {
+  if (part === 0n || delegated === 0n) return { spread: 0n, pool }
   const total = part * PER_SHARE_SCALE + pool.carry
-  return { perShare: pool.perShare + total / delegated, carry: total % delegated }
+  const perShare = pool.perShare + total / delegated
+  if (perShare <= MAX_PER_SHARE) return { spread: part, pool: { perShare, carry: total % delegated } }
+  const room = (MAX_PER_SHARE - pool.perShare) * delegated
+  if (pool.carry >= room) return { spread: 0n, pool }
+  const excess = total - room
+  return {
+    spread: part - excess / PER_SHARE_SCALE,
+    pool: { perShare: MAX_PER_SHARE, carry: excess % PER_SHARE_SCALE },
+  }
 }
 
 /**

@@ -4,9 +4,9 @@ import {
   addAmounts,
   afterClaimFee,
   claimableOf,
-  creditDelegators,
   delegationAccrual,
   roleShare,
+  spreadOverDelegators,
   splitByPpm,
   splitByWeight,
   splitFee,
@@ -113,7 +113,7 @@ describe('vectors of test/fixtures/splits.json', () => {
   it.each(vectors.pools)('keeps a delegation pool: $name', (vector) => {
     let pool = { perShare: 0n, carry: 0n }
     for (const step of vector.steps) {
-      pool = creditDelegators(pool, BigInt(step.part), BigInt(step.delegated))
+      pool = spreadOverDelegators(pool, BigInt(step.part), BigInt(step.delegated)).pool
       expect(pool).toEqual({ perShare: BigInt(step.perShare), carry: BigInt(step.carry) })
     }
 
@@ -172,7 +172,7 @@ describe('laws that hold for every amount', () => {
       for (let step = 0; step < 10; step += 1) {
         const part = random(90)
         credited += part
-        pool = creditDelegators(pool, part, delegated)
+        pool = spreadOverDelegators(pool, part, delegated).pool
       }
       const earned = sum(stakes.map((stake) => claimableOf(delegationAccrual(pool, 0n, stake)).amount))
 
@@ -190,7 +190,7 @@ describe('settling a delegation', () => {
     let accrued = 0n
     let paid = 0n
     for (let step = 0; step < 50; step += 1) {
-      pool = creditDelegators(pool, 1n, 3n * 10n ** 18n)
+      pool = spreadOverDelegators(pool, 1n, 3n * 10n ** 18n).pool
       accrued += delegationAccrual(pool, settled, 10n ** 18n)
       settled = pool.perShare
       const { amount, rest } = claimableOf(accrued)
@@ -235,7 +235,7 @@ describe('refusals', () => {
   it('leaves a pool alone when nobody delegates', () => {
     const pool = { perShare: 7n, carry: 3n }
 
-    expect(creditDelegators(pool, 100n, 0n)).toEqual(pool)
+    expect(spreadOverDelegators(pool, 100n, 0n)).toEqual({ spread: 0n, pool })
   })
 
   it('adds amounts column by column', () => {
