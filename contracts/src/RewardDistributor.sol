@@ -534,8 +534,11 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
 
     /// @dev Parts of the page's fees for each role that has members.
     function _partsDown(Page memory page) internal pure returns (uint256 training, uint256 validators) {
-        if (page.trainingTotal != 0) training = RewardLib.ppmDown(page.fees, page.trainingPpm);
-        if (page.validatorTotal != 0) validators = RewardLib.ppmDown(page.fees, page.validatorPpm);
+        return RewardLib.splitDown(
+            page.fees,
+            page.trainingTotal == 0 ? 0 : page.trainingPpm,
+            page.validatorTotal == 0 ? 0 : page.validatorPpm
+        );
     }
 
     function _hostPart(Page memory page) internal pure returns (uint256) {

@@ -144,7 +144,7 @@ interface IRewardDistributor is IStakeHook {
 
     /// @notice Splits one fee by role and credits the rest of its escrow to the requester. Meter only.
     /// @dev The host gets the fee less the other two parts, which includes the part of a role without members.
-    /// @return trainingPart growth of floor(fees * trainingPpm / 1e6), fees being all since table or split changed
+    /// @return trainingPart growth of the training nodes' part of all fees since table or split changed (RewardLib.splitDown)
     /// @return validatorPart likewise for validators
     function bookFee(
         ModelId modelId,

@@ -22,6 +22,24 @@ library RewardLib {
         }
     }
 
+    /// @notice Parts of training nodes and validators of all fees under one split; the host has what remains.
+    /// @dev Both parts together are floor(fees * (trainingPpm + validatorPpm) / 1e6), and training nodes have
+    ///      floor(both * trainingPpm / (trainingPpm + validatorPpm)) of that. So a growth of fees never lowers the part of
+    ///      anybody, the host included: two floors side by side could grow by more than the fee.
+    function splitDown(uint256 fees, uint256 trainingPpm, uint256 validatorPpm)
+        internal
+        pure
+        returns (uint256 training, uint256 validators)
+    {
+        unchecked {
+            uint256 ppm = trainingPpm + validatorPpm;
+            if (ppm == 0) return (0, 0);
+            uint256 both = fees * ppm / PPM;
+            training = both * trainingPpm / ppm;
+            validators = both - training;
+        }
+    }
+
     /// @notice What a member with `weight` of `totalWeight` earned while the role's fees grew from `from` to `to`.
     /// @dev Differences of floors, so that what is paid over many settlements is the floor of what is due in all.
     function earnedDown(uint256 from, uint256 to, uint256 weight, uint256 totalWeight)

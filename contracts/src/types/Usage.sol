@@ -10,7 +10,8 @@ import {ModelId} from "./ModelId.sol";
 /// @param maxPromptTokens most prompt tokens that one answer may be charged for
 /// @param maxCompletionTokens most completion tokens that one answer may be charged for
 /// @param trainingPpm part of every fee for training nodes, in parts per million
-/// @param validatorPpm part of every fee for validators; the host gets the rest and every rounding remainder
+/// @param validatorPpm part of every fee for validators; the host gets the rest
+/// @dev Rounding: see RewardLib.splitDown.
 struct Terms {
     uint96 requestPrice;
     uint80 promptPrice;
