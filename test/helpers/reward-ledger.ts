@@ -1,43 +1,44 @@
 import type { Address } from '../../src/lib/hex.js'
 
 /**
- * An independent account of who earned what, written from the rules alone and without any code of flock:
- * host keeps remainders of a fee, a contributor gets differences of floored totals, delegators' shares keep 1e18ths.
+ * An independent account of who earned what from one model, written from the rules alone and without any code of flock:
+ * roles together get the floor of all fees of a table, training nodes the floor of their part of it, the host what both
+ * leave; a contributor gets differences of floored totals,
+ * delegators' shares keep 1e18ths. What a contributor earned since its stake changed is split with them as one sum.
  */
 export class RewardLedger {
   readonly #operators = new Map<Address, Operator>()
   #training = new Map<Address, bigint>()
   #validators = new Map<Address, bigint>()
-  #trainingFees = 0n
-  #validatorFees = 0n
-  #paidFor = new Map<Address, { training: bigint; validators: bigint }>()
-  host = 0n
+  #tableFees = 0n
+  #takenFor = new Map<Address, bigint>()
+  #leftByTables = 0n
+  #hostClaimed = 0n
   fees = 0n
 
-  fee(fee: bigint, trainingPpm: bigint, validatorPpm: bigint): FeeSplit {
-    const training = this.#training.size === 0 ? 0n : (fee * trainingPpm) / 1_000_000n
-    const validators = this.#validators.size === 0 ? 0n : (fee * validatorPpm) / 1_000_000n
-    const host = fee - training - validators
+  /** The split is that of every fee of the model. */
+  constructor(
+    readonly trainingPpm: bigint,
+    readonly validatorPpm: bigint,
+  ) {}
+
+  fee(fee: bigint): void {
     this.fees += fee
-    this.host += host
-    this.#trainingFees += training
-    this.#validatorFees += validators
-    return { host, training, validators }
+    this.#tableFees += fee
   }
 
-  /** A new table: everybody in the old one is paid up, and what floors left goes to the host. */
+  /** A new table: what was earned in the old one waits to be shared out, and what floors left goes to the host. */
   table(training: readonly [Address, bigint][], validators: readonly [Address, bigint][]): void {
-    let left = this.#trainingFees + this.#validatorFees
-    for (const account of new Set([...this.#training.keys(), ...this.#validators.keys()])) {
-      left -= this.#dueIn(account, 'training') + this.#dueIn(account, 'validators')
-      this.#settle(account)
+    let left = this.#tableFees
+    for (const account of this.#members()) {
+      left -= this.#dueInTable(account)
+      this.#operator(account).unshared += this.#takeFromTable(account)
     }
-    this.host += left
+    this.#leftByTables += left
     this.#training = new Map(training)
     this.#validators = new Map(validators)
-    this.#trainingFees = 0n
-    this.#validatorFees = 0n
-    this.#paidFor = new Map()
+    this.#tableFees = 0n
+    this.#takenFor = new Map()
   }
 
   deposit(account: Address, amount: bigint): void {
@@ -60,8 +61,9 @@ export class RewardLedger {
   }
 
   claimHost(): bigint {
-    const due = this.host
-    this.host = 0n
+    const inTable = this.#tableFees - this.#roleFees('training') - this.#roleFees('validators')
+    const due = this.#leftByTables + inTable - this.#hostClaimed
+    this.#hostClaimed += due
     return due
   }
 
@@ -84,13 +86,10 @@ export class RewardLedger {
   }
 
   #settle(account: Address): void {
-    const paid = this.#paidFor.get(account) ?? { training: 0n, validators: 0n }
-    const training = this.#dueIn(account, 'training')
-    const validators = this.#dueIn(account, 'validators')
-    const earned = training - paid.training + (validators - paid.validators)
-    this.#paidFor.set(account, { training, validators })
-    if (earned === 0n) return
     const operator = this.#operator(account)
+    const earned = operator.unshared + this.#takeFromTable(account)
+    operator.unshared = 0n
+    if (earned === 0n) return
     const { own, delegated, sigmaPpm } = operator
     const part =
       delegated === 0n
@@ -103,12 +102,35 @@ export class RewardLedger {
     operator.carry = spread % delegated
   }
 
-  /** All that a contributor is due in a role since the table came into force. */
-  #dueIn(account: Address, role: 'training' | 'validators'): bigint {
-    const members = role === 'training' ? this.#training : this.#validators
-    const fees = role === 'training' ? this.#trainingFees : this.#validatorFees
-    const total = [...members.values()].reduce((sum, weight) => sum + weight, 0n)
-    return total === 0n ? 0n : (fees * (members.get(account) ?? 0n)) / total
+  #members(): Set<Address> {
+    return new Set([...this.#training.keys(), ...this.#validators.keys()])
+  }
+
+  /** What a role has of the table's fees; nothing without members. */
+  #roleFees(role: 'training' | 'validators'): bigint {
+    const trainingPpm = this.#training.size === 0 ? 0n : this.trainingPpm
+    const validatorPpm = this.#validators.size === 0 ? 0n : this.validatorPpm
+    const ppm = trainingPpm + validatorPpm
+    if (ppm === 0n) return 0n
+    const both = (this.#tableFees * ppm) / 1_000_000n
+    const training = (both * trainingPpm) / ppm
+    return role === 'training' ? training : both - training
+  }
+
+  /** All that a contributor is due in both roles since the table came into force. */
+  #dueInTable(account: Address): bigint {
+    return (['training', 'validators'] as const).reduce((due, role) => {
+      const members = role === 'training' ? this.#training : this.#validators
+      const total = [...members.values()].reduce((sum, weight) => sum + weight, 0n)
+      return total === 0n ? due : due + (this.#roleFees(role) * (members.get(account) ?? 0n)) / total
+    }, 0n)
+  }
+
+  #takeFromTable(account: Address): bigint {
+    const due = this.#dueInTable(account)
+    const taken = this.#takenFor.get(account) ?? 0n
+    this.#takenFor.set(account, due)
+    return due - taken
   }
 
   #settleDelegation(operator: Operator, delegation: Delegation): void {
@@ -123,6 +145,7 @@ export class RewardLedger {
       own: 0n,
       delegated: 0n,
       sigmaPpm: 0n,
+      unshared: 0n,
       earned: 0n,
       perUnit: 0n,
       carry: 0n,
@@ -143,12 +166,6 @@ export class RewardLedger {
 
 const E18 = 10n ** 18n
 
-export interface FeeSplit {
-  readonly host: bigint
-  readonly training: bigint
-  readonly validators: bigint
-}
-
 interface Delegation {
   amount: bigint
   perUnit: bigint
@@ -159,6 +176,7 @@ interface Operator {
   own: bigint
   delegated: bigint
   sigmaPpm: bigint
+  unshared: bigint
   earned: bigint
   perUnit: bigint
   carry: bigint

@@ -24,7 +24,7 @@ const PRICE = { request: 5n * 10n ** 16n + 3n, prompt: 120n * FLOCK + 7n, comple
 
 let world: FlockWorld
 let modelId: Hex
-const ledger = new RewardLedger()
+const ledger = new RewardLedger(TRAINING_PPM, VALIDATOR_PPM)
 let delivered = 0
 
 function sourceOf(node: Address): ModelSource {
@@ -61,7 +61,7 @@ async function use(promptTokens: bigint, completionTokens: bigint): Promise<void
     completionTokens,
   })
   const metered = promptTokens * PRICE.prompt + completionTokens * PRICE.completion
-  ledger.fee(PRICE.request + (metered + 999_999n) / 1_000_000n, TRAINING_PPM, VALIDATOR_PPM)
+  ledger.fee(PRICE.request + (metered + 999_999n) / 1_000_000n)
   delivered += 1
 }
 
@@ -172,7 +172,7 @@ describe('rewards of a model with two training nodes, two validators and three d
     await attest({
       training: [
         { account: trainer.address, weight: 1 },
-        { account: judge.address, weight: 4_294_967_295 },
+        { account: judge.address, weight: 16_777_214 },
       ],
       validators: [{ account: judge.address, weight: 5 }],
     })

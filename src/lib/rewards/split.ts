@@ -83,16 +83,20 @@ export function splitByPpm(amount: bigint, sharesPpm: readonly bigint[]): bigint
 }
 
 /**
- * Splits fees by role. The host gets what the other two leave, rounding remainder included.
+ * Splits fees by role: what both roles have together rounds down, then training nodes' part of that; validators get the rest
+ * of it, and the host what both leave. So no part ever falls when fees grow, and a fee's parts are differences of two splits.
  * @param fee one fee, or all fees since the table or the split changed, which is what the contracts split
+ * @see RewardLib.splitDown
  */
 export function splitFee(fee: bigint, terms: FeeTerms): FeeParts {
   if (terms.trainingPpm < 0n || terms.validatorPpm < 0n || terms.trainingPpm + terms.validatorPpm > PPM) {
     throw sharesInvalid(`A fee cannot be split by ${terms.trainingPpm} and ${terms.validatorPpm} ppm.`)
   }
-  const trainingPart = terms.hasTraining ? mulDivDown(fee, terms.trainingPpm, PPM) : 0n
-  const validatorPart = terms.hasValidators ? mulDivDown(fee, terms.validatorPpm, PPM) : 0n
-  return { hostPart: fee - trainingPart - validatorPart, trainingPart, validatorPart }
+  const trainingPpm = terms.hasTraining ? terms.trainingPpm : 0n
+  const rolesPpm = trainingPpm + (terms.hasValidators ? terms.validatorPpm : 0n)
+  const rolesPart = mulDivDown(fee, rolesPpm, PPM)
+  const trainingPart = rolesPpm === 0n ? 0n : mulDivDown(rolesPart, trainingPpm, rolesPpm)
+  return { hostPart: fee - rolesPart, trainingPart, validatorPart: rolesPart - trainingPart }
 }
 
 /**

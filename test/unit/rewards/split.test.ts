@@ -147,6 +147,28 @@ describe('laws that hold for every amount', () => {
     }
   })
 
+  it("lowers nobody's part when fees grow, by however little and however the split is", () => {
+    for (let round = 0; round < 2_000; round += 1) {
+      const trainingPpm = random(32) % 1_000_001n
+      const rest = 1_000_000n - trainingPpm
+      const validatorPpm = round % 2 === 0 ? rest : random(32) % (rest + 1n)
+      const terms = {
+        trainingPpm,
+        validatorPpm,
+        hasTraining: round % 7 !== 0,
+        hasValidators: round % 5 !== 0,
+      }
+      const fees = random(80)
+
+      const before = splitFee(fees, terms)
+      const after = splitFee(fees + (random(32) % 4n), terms)
+
+      expect(after.hostPart >= before.hostPart).toBe(true)
+      expect(after.trainingPart >= before.trainingPart).toBe(true)
+      expect(after.validatorPart >= before.validatorPart).toBe(true)
+    }
+  })
+
   it('pays a contributor the same for many fees as for their sum', () => {
     for (let round = 0; round < 200; round += 1) {
       const weight = random(32) + 1n

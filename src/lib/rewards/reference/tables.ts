@@ -28,8 +28,8 @@ export interface RoleSplit {
 /**
  * Fees of models by role and member, without a word about stake.
  *
- * Fees are split when they are summed up, not one by one: parts of a fee are differences of rounded-down parts of all fees
- * since table or split changed, and a member's reward is a difference of its rounded-down parts of the role's fees since the
+ * Fees are split when they are summed up, not one by one: parts of a fee are differences of the parts of all fees since table
+ * or split changed, and a member's reward is a difference of its rounded-down parts of the role's fees since the
  * table came into force. So nobody gains or loses by the number of fees or of claims.
  */
 export interface FeeTables {
