@@ -85,7 +85,9 @@ contract EmissionClaimsTest is EmissionSetup {
     function test_claim_settlesTheShareFirst() public {
         // Two thirds of the pool, 0.9 of it for the role that has all the stake.
         vm.expectEmit(address(emissions));
-        emit IEmissionProgram.ShareSettled(secondTable, EPOCH, 600_000_000_000_000_000_003, 66_666_666_666_666_666_668, 0);
+        emit IEmissionProgram.ShareSettled(
+            secondTable, EPOCH, 600_000_000_000_000_000_003, 66_666_666_666_666_666_668, 0
+        );
         emissions.claimDelegator(delegatorA, trainerA, _shares(secondTable, EPOCH), address(0));
 
         (IEmissionProgram.Settlement memory settlement,) = emissions.shareOf(_share(secondTable, EPOCH));

@@ -85,7 +85,9 @@ contract EmissionLibTest is Test {
 
     function test_memberPart_isNothingWithoutMembers() public pure {
         assertEq(
-            EmissionLib.memberPart(1e18, new IRewardDistributor.Contributor[](0), _account(0)), 0, "nobody is in the role"
+            EmissionLib.memberPart(1e18, new IRewardDistributor.Contributor[](0), _account(0)),
+            0,
+            "nobody is in the role"
         );
     }
 

@@ -490,7 +490,8 @@ contract EscrowTest is FlockTest {
         Order memory order_ = order("not covered");
         UsageReceipt memory receipt = receiptFor(order_, 1, node, 17, 23);
         bytes memory proof = orderProof(order_, "requester", receipt, sign(receipt));
-        uint256 fee = 1e15 + (17 * uint256(333_333_333_333_333_333) + 23 * uint256(777_777_777_777_777_777) + 999_999) / 1e6;
+        uint256 metered = 17 * uint256(333_333_333_333_333_333) + 23 * uint256(777_777_777_777_777_777);
+        uint256 fee = 1e15 + (metered + 999_999) / 1e6;
 
         vm.expectRevert(
             abi.encodeWithSelector(IRewardDistributor.BalanceInsufficient.selector, requester, 0, fee)

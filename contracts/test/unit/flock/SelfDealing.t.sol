@@ -367,7 +367,8 @@ contract SelfDealingTest is EmissionSetup {
 
     function _drawTerms(Range memory range) private returns (Terms memory t) {
         t = terms();
-        t.requestPrice = uint96(10 ** (range.leastPower + _draw(range.mostPower - range.leastPower + 1)) * (1 + _draw(9)));
+        uint256 power = range.leastPower + _draw(range.mostPower - range.leastPower + 1);
+        t.requestPrice = uint96(10 ** power * (1 + _draw(9)));
         t.promptPrice = uint80(_draw(4) * 10 ** _draw(range.mostPower));
         t.completionPrice = uint80(_draw(4) * 10 ** _draw(range.mostPower));
         t.trainingPpm = uint24(range.leastTrainingPpm + _draw(1_000_001 - range.leastTrainingPpm));
