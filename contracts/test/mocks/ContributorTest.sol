@@ -40,6 +40,22 @@ abstract contract ContributorTest is FlockTest {
         return amount * part / 1_000_000;
     }
 
+    /// @dev Parts of both roles: what they have together, and of that what training nodes have, each rounded down.
+    function split(uint256 fees, uint256 trainingPpm, uint256 validatorPpm)
+        internal
+        pure
+        returns (uint256 training, uint256 validators)
+    {
+        uint256 both = ppm(fees, trainingPpm + validatorPpm);
+        if (both != 0) training = both * trainingPpm / (trainingPpm + validatorPpm);
+        validators = both - training;
+    }
+
+    /// @dev Parts of both roles by the split of `terms`.
+    function split(uint256 fees) internal pure returns (uint256 training, uint256 validators) {
+        return split(fees, 300_000, 200_000);
+    }
+
     /// @dev Terms of a model whose answers cost `price` and no more; its fees go to training nodes and validators.
     function flat(uint96 price, uint24 trainingPpm, uint24 validatorPpm) internal pure returns (Terms memory t) {
         t = terms();

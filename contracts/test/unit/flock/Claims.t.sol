@@ -85,12 +85,12 @@ contract ClaimsTest is ContributorTest {
         stake(trainerA, 1_000, 0);
         delegate(delegatorA, trainerA, 1_000);
         answer(ask());
-        uint256 first = ppm(FEE, 300_000) * 7 / 9;
+        uint256 first = _trainerOf(FEE);
         uint256 delegatorsFirst = first / 2;
         addStake(trainerA, 2_000);
         assertEq(distributor.claimableOperator(trainerA), first - delegatorsFirst, "settled with half");
         answer(ask());
-        uint256 second = ppm(2 * FEE, 300_000) * 7 / 9 - first;
+        uint256 second = _trainerOf(2 * FEE) - first;
         uint256 delegatorsSecond = second / 4;
 
         uint256 due = distributor.claimableOperator(trainerA);
@@ -101,7 +101,7 @@ contract ClaimsTest is ContributorTest {
         assertEq(distributor.claimableOperator(trainerA), 0, "what was paid does not wait again");
         answer(ask());
         addStake(trainerA, 1);
-        uint256 third = ppm(3 * FEE, 300_000) * 7 / 9 - first - second;
+        uint256 third = _trainerOf(3 * FEE) - first - second;
         assertEq(
             distributor.claimableOperator(trainerA), third - third * 1_000 / 4_001, "what came since, and no more"
         );
@@ -246,6 +246,12 @@ contract ClaimsTest is ContributorTest {
         distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 0, 0));
 
         assertEq(claimOperator(trainerA), due, "no fee");
+    }
+
+    /// @dev What training node A has of the model's fees.
+    function _trainerOf(uint256 fees) private pure returns (uint256) {
+        (uint256 training,) = split(fees);
+        return training * 7 / 9;
     }
 
     function _three(ModelId first, ModelId second, ModelId third) private pure returns (ModelId[] memory list) {

@@ -33,8 +33,9 @@ contract OrdersTest is OrderTest {
 
         answer(order("salt"), 1);
 
-        uint256 training = FEE * 300_000 / 1e6;
-        uint256 validators = FEE * 200_000 / 1e6;
+        // Both roles together have a half, of which training nodes have three fifths.
+        uint256 training = FEE / 2 * 3 / 5;
+        uint256 validators = FEE / 2 - training;
         assertEq(distributor.claimableOperator(trainer), training, "training node");
         assertEq(distributor.claimableOperator(validator), validators, "validator");
         assertEq(distributor.claimableHost(modelId), FEE - training - validators, "host");

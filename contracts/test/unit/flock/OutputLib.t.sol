@@ -169,6 +169,22 @@ contract OutputLibTest is Test {
         }
     }
 
+    function test_decodeOrder_refusesSignaturesThatReachBeyondTheProof() public view {
+        UsageReceipt memory receipt;
+        Order memory order;
+        bytes memory proof = abi.encode(receipt, bytes("65"), abi.encode(order), new bytes(65));
+        (bool ok,,) = reader.decodeOrder(proof);
+        assertTrue(ok, "as it was encoded");
+        // Behind the receipt stand the offsets of its signature, of the order and of the order's signature.
+        assembly ("memory-safe") {
+            mstore(add(proof, add(32, 352)), mload(proof))
+        }
+
+        (ok,,) = reader.decodeOrder(proof);
+
+        assertTrue(!ok, "an offset at the end");
+    }
+
     function testFuzz_signatureOf_isTheProofItselfUnlessItStartsWithTheReceipt(
         UsageReceipt calldata receipt,
         bytes32 otherRequest,

@@ -13,27 +13,61 @@ contract PagesTest is ContributorTest {
     function test_page_splitsSumsOfFeesNotSingleFees() public {
         vm.prank(host);
         models.updateTerms(modelId, flat(1, 300_000, 200_000));
-        for (uint256 i; i < 9; ++i) {
+        for (uint256 i; i < 10; ++i) {
             answer(ask());
         }
 
-        assertEq(distributor.claimableHost(modelId), 6, "nine base units less 2.7 and 1.8, rounded down");
-        assertEq(distributor.claimableOperator(trainerA), 1, "7/9 of two");
-        assertEq(distributor.claimableOperator(validatorA), 0, "3/4 of one");
+        assertEq(distributor.claimableHost(modelId), 5, "five of ten base units");
+        assertEq(distributor.claimableOperator(trainerA), 2, "7/9 of three");
+        assertEq(distributor.claimableOperator(validatorA), 1, "3/4 of two");
     }
 
-    function test_usageRecorded_showsPartsThatSumUpToTheFee() public {
-        earn(flat(1, 300_000, 200_000));
-        earn(flat(1, 300_000, 200_000));
-        earn(flat(1, 300_000, 200_000));
-        // 3 * 0.3 is below one, 4 * 0.3 is above; 4 * 0.2 is below.
-        uint32 id = ask();
-        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
-        bytes memory signature = sign(receipt);
+    /// Nobody's part of a fee is less than nothing, nor more than the fee, wherever the floors of the sums fall.
+    function testFuzz_usageRecorded_showsPartsOfEachFee(uint8[8] calldata prices, uint24 trainingPpm, uint24 validatorPpm)
+        public
+    {
+        trainingPpm = uint24(bound(trainingPpm, 0, 1_000_000));
+        validatorPpm = uint24(bound(validatorPpm, 0, 1_000_000 - trainingPpm));
+        // Every other split leaves the host nothing but what floors leave.
+        if (prices[0] % 2 == 0) validatorPpm = 1_000_000 - trainingPpm;
+        uint256 fees;
+        for (uint256 i; i < 8; ++i) {
+            vm.prank(host);
+            models.updateTerms(modelId, flat(prices[i], trainingPpm, validatorPpm));
+            (uint256 trainingBefore, uint256 validatorsBefore) = split(fees, trainingPpm, validatorPpm);
+            fees += prices[i];
+            (uint256 training, uint256 validators) = split(fees, trainingPpm, validatorPpm);
+            (training, validators) = (training - trainingBefore, validators - validatorsBefore);
+            uint32 id = ask();
+            UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
+            bytes memory signature = sign(receipt);
 
-        vm.expectEmit(address(meter));
-        emit IUsageMeter.UsageRecorded(receipt.requestId, modelId, node, 1, 17, 23, 1, 0, 1, 0, 0);
-        deliver(id, receipt, signature);
+            vm.expectEmit(address(meter));
+            emit IUsageMeter.UsageRecorded(
+                receipt.requestId,
+                modelId,
+                node,
+                1,
+                17,
+                23,
+                prices[i],
+                prices[i] - training - validators,
+                training,
+                validators,
+                0
+            );
+            deliver(id, receipt, signature);
+        }
+    }
+
+    /// Two halves of an odd sum are rounded down; both would catch up with the next odd fee by more than it brings.
+    function test_deliver_isPaidWhenTheHostHasNoPart() public {
+        earn(flat(3, 500_000, 500_000));
+        earn(flat(3, 500_000, 500_000));
+
+        assertEq(distributor.claimableHost(modelId), 0, "contributors have all");
+        assertEq(distributor.claimableOperator(trainerA), 2, "7/9 of three");
+        assertEq(distributor.claimableOperator(validatorA), 2, "3/4 of three");
     }
 
     function test_page_keepsTheSplitOfTheMomentOfTheRequest() public {
@@ -45,11 +79,13 @@ contract PagesTest is ContributorTest {
         uint32 recent = ask();
 
         answer(recent);
-        assertEq(distributor.claimableHost(modelId), FEE - ppm(FEE, 100_000) - ppm(FEE, 50_000), "new split first");
+        (uint256 training, uint256 validators) = split(FEE, 100_000, 50_000);
+        assertEq(distributor.claimableHost(modelId), FEE - training - validators, "new split first");
         answer(old);
 
-        uint256 training = ppm(FEE, 300_000) + ppm(FEE, 100_000);
-        uint256 validators = ppm(FEE, 200_000) + ppm(FEE, 50_000);
+        (uint256 oldTraining, uint256 oldValidators) = split(FEE);
+        training += oldTraining;
+        validators += oldValidators;
         assertEq(distributor.claimableHost(modelId), 2 * FEE - training - validators, "host");
         assertEq(distributor.claimableOperator(trainerA), training * 7 / 9, "training nodes, both splits");
         assertEq(distributor.claimableOperator(validatorB), validators / 4, "validators, both splits");
@@ -64,13 +100,15 @@ contract PagesTest is ContributorTest {
         uint256 all;
         uint256 page;
         for (uint256 i; i < 12; ++i) {
-            uint256 split = splits[i] % 4;
-            if (i != 0 && split != splits[i - 1] % 4) page = 0;
+            uint256 which = splits[i] % 4;
+            if (i != 0 && which != splits[i - 1] % 4) page = 0;
             uint96 price = uint96(bound(prices[i], 0, 1e24));
-            earn(flat(price, ppms[split][0], ppms[split][1]));
-            training += ppm(page + price, ppms[split][0]) - ppm(page, ppms[split][0]);
-            validators += ppm(page + price, ppms[split][1]) - ppm(page, ppms[split][1]);
+            earn(flat(price, ppms[which][0], ppms[which][1]));
+            (uint256 trainingBefore, uint256 validatorsBefore) = split(page, ppms[which][0], ppms[which][1]);
             page += price;
+            (uint256 trainingAfter, uint256 validatorsAfter) = split(page, ppms[which][0], ppms[which][1]);
+            training += trainingAfter - trainingBefore;
+            validators += validatorsAfter - validatorsBefore;
             all += price;
             if (i % 5 == 4 && distributor.claimableHost(modelId) != 0) {
                 distributor.claimHost(one(modelId), address(0));
@@ -88,16 +126,17 @@ contract PagesTest is ContributorTest {
 
     function test_page_settlesInPartsToTheSameSum() public {
         uint256 paid;
-        uint256 fees;
+        uint256 training;
         for (uint96 i = 1; i <= 9; ++i) {
             // Odd prices, and another split every third time.
             earn(flat(i * 1_000_003, i % 3 == 0 ? 111_111 : 333_333, 200_000));
-            fees += i % 3 == 0 ? 0 : i;
+            uint256 part;
+            if (i % 3 == 2) (part,) = split((2 * i - 1) * 1_000_003, 333_333, 200_000);
+            if (i % 3 == 0) (part,) = split(i * 1_000_003, 111_111, 200_000);
+            training += part;
             if (distributor.claimableOperator(trainerB) != 0) paid += _claimGross(trainerB);
         }
-        uint256 training = ppm(1_000_003 * uint256(1 + 2), 333_333) + ppm(1_000_003 * 3, 111_111)
-            + ppm(1_000_003 * uint256(4 + 5), 333_333) + ppm(1_000_003 * 6, 111_111)
-            + ppm(1_000_003 * uint256(7 + 8), 333_333) + ppm(1_000_003 * 9, 111_111);
+
         assertEq(paid + distributor.claimableOperator(trainerB), training * 2 / 9, "floor of the whole");
     }
 
@@ -145,7 +184,7 @@ contract PagesTest is ContributorTest {
         answer(ask());
         uint256 earned = distributor.claimableOperator(trainerA);
         uint256 hostBefore = distributor.claimableHost(modelId);
-        uint256 paidToRoles = ppm(FEE, 300_000) + ppm(FEE, 200_000);
+        uint256 paidToRoles = ppm(FEE, 500_000);
         uint256 all = _claimableByAll();
 
         attest(table(modelId, contributors(one(trainerB), one(uint32(1))), nobody(), 2));
@@ -177,7 +216,9 @@ contract PagesTest is ContributorTest {
         attest(table(modelId, contributors(one(trainerA), one(uint32(1))), nobody(), 2));
         answer(underWay);
 
-        uint256 training = ppm(FEE, 300_000) + ppm(2 * FEE, 600_000);
+        (uint256 training,) = split(FEE);
+        (uint256 changedTraining,) = split(2 * FEE, 600_000, 100_000);
+        training += changedTraining;
         assertEq(
             paid + distributor.claimableOperator(trainerA),
             training * 7 / 9 + ppm(FEE, 300_000),
@@ -217,10 +258,10 @@ contract PagesTest is ContributorTest {
             answer(ask());
             answer(ask());
         }
-        uint256 before = ppm(2 * FEE, 300_000) + ppm(2 * FEE, 200_000);
-        uint256 after1 = ppm(4 * FEE, 300_000) + ppm(4 * FEE, 200_000);
-        uint256 before3 = ppm(6 * FEE, 300_000) + ppm(6 * FEE, 200_000);
-        uint256 after3 = ppm(8 * FEE, 300_000) + ppm(8 * FEE, 200_000);
+        uint256 before = ppm(2 * FEE, 500_000);
+        uint256 after1 = ppm(4 * FEE, 500_000);
+        uint256 before3 = ppm(6 * FEE, 500_000);
+        uint256 after3 = ppm(8 * FEE, 500_000);
 
         assertEq(distributor.unitsOf(1, FIRST), 0, "not funded");
         assertEq(distributor.unitsOf(1, FIRST + 1), after1 - before, "funded");
@@ -237,7 +278,7 @@ contract PagesTest is ContributorTest {
         answer(ask());
         earn(flat(1e18 + 1, 400_000, 100_000));
         answer(ask());
-        uint256 first = ppm(FEE, 300_000) + ppm(FEE, 200_000) + ppm(2e18 + 2, 400_000) + ppm(2e18 + 2, 100_000);
+        uint256 first = ppm(FEE, 500_000) + ppm(2e18 + 2, 500_000);
         assertEq(distributor.unitsOf(1, FIRST + 1), first, "two splits, while the day goes on");
 
         attest(table(modelId, contributors(one(trainerA), one(uint32(1))), nobody(), 2));

@@ -31,6 +31,42 @@ contract RewardLibTest is Test {
         assertTrue((part + 1) * 1_000_000 > uint256(amount) * ppm, "not a unit less");
     }
 
+    function testFuzz_splitDown_dividesWhatBothRolesHave(uint104 fees, uint256 trainingPpm, uint256 validatorPpm)
+        public
+        pure
+    {
+        trainingPpm = bound(trainingPpm, 0, 1_000_000);
+        validatorPpm = bound(validatorPpm, 0, 1_000_000 - trainingPpm);
+        (uint256 training, uint256 validators) = RewardLib.splitDown(fees, trainingPpm, validatorPpm);
+
+        assertEq(training + validators, uint256(fees) * (trainingPpm + validatorPpm) / 1_000_000, "both, rounded down");
+        assertLe(training * 1_000_000, fees * trainingPpm, "training nodes have no more than their part");
+        assertTrue((training + 2) * 1_000_000 > fees * trainingPpm, "and less by no more than two units");
+        if (trainingPpm == 0) assertEq(training, 0, "no part");
+        if (validatorPpm == 0) assertEq(validators, 0, "no part");
+    }
+
+    /// What a page's parts grow by is what a fee brings, so none may fall, and all must fit into the fee.
+    function testFuzz_splitDown_neverFallsForAnybody(
+        uint104 fees,
+        uint104 fee,
+        uint256 trainingPpm,
+        uint256 validatorPpm
+    ) public pure {
+        trainingPpm = bound(trainingPpm, 0, 1_000_000);
+        validatorPpm = bound(validatorPpm, 0, 1_000_000 - trainingPpm);
+        // Small fees are those that floors swallow.
+        if (fees % 2 == 0) fee %= 8;
+        if (fees % 3 == 0) validatorPpm = 1_000_000 - trainingPpm;
+        (uint256 training, uint256 validators) = RewardLib.splitDown(fees, trainingPpm, validatorPpm);
+        (uint256 moreTraining, uint256 moreValidators) =
+            RewardLib.splitDown(uint256(fees) + fee, trainingPpm, validatorPpm);
+
+        assertGe(moreTraining, training, "training nodes");
+        assertGe(moreValidators, validators, "validators");
+        assertLe(moreTraining - training + moreValidators - validators, fee, "host");
+    }
+
     function testFuzz_earnedDown_isTheFloorOfWhatIsDueHoweverOftenItIsSettled(
         uint104 fees,
         uint104 between,

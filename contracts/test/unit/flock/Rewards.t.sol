@@ -23,8 +23,7 @@ contract RewardsTest is ContributorTest {
             answer(ask());
         }
 
-        uint256 trainingFees = ppm(5 * FEE, 300_000);
-        uint256 validatorFees = ppm(5 * FEE, 200_000);
+        (uint256 trainingFees, uint256 validatorFees) = split(5 * FEE);
         uint256 hostFees = 5 * FEE - trainingFees - validatorFees;
         uint256 earnedTrainerA = trainingFees * 7 / 9;
         uint256 earnedTrainerB = trainingFees * 2 / 9;
@@ -97,8 +96,7 @@ contract RewardsTest is ContributorTest {
         answer(ask());
 
         uint256 fee = requestPrice + FEE - 1e15;
-        uint256 training = ppm(fee, t.trainingPpm);
-        uint256 validators = ppm(fee, t.validatorPpm);
+        (uint256 training, uint256 validators) = split(fee, t.trainingPpm, t.validatorPpm);
         assertEq(distributor.claimableHost(modelId), fee - training - validators, "host has the rest");
         assertLe(
             training - (distributor.claimableOperator(trainerA) + distributor.claimableOperator(trainerB)),

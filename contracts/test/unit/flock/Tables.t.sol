@@ -59,10 +59,10 @@ contract TablesTest is ContributorTest {
         );
         assertEq(distributor.modelsOf(trainerA).length, 1, "in one model");
         answer(ask());
-        assertEq(distributor.claimableOperator(trainerA), ppm(FEE, 300_000) + ppm(FEE, 200_000), "both parts");
+        assertEq(distributor.claimableOperator(trainerA), ppm(FEE, 500_000), "both parts");
         attest(table(modelId, nobody(), nobody(), 3));
         assertEq(distributor.modelsOf(trainerA).length, 0, "left once");
-        assertEq(distributor.claimableOperator(trainerA), ppm(FEE, 300_000) + ppm(FEE, 200_000), "and keeps both");
+        assertEq(distributor.claimableOperator(trainerA), ppm(FEE, 500_000), "and keeps both");
     }
 
     function test_setContributors_keepsListsRightWhenTablesLeaveInAnyOrder() public {
@@ -93,11 +93,12 @@ contract TablesTest is ContributorTest {
             )
         );
         answer(ask());
+        (uint256 trainingPart, uint256 validatorPart) = split(FEE);
 
-        assertEq(distributor.claimableOperator(validatorA), ppm(FEE, 300_000) / 2, "now a training node");
-        assertEq(distributor.claimableOperator(delegatorC), ppm(FEE, 300_000) / 2, "new");
-        assertEq(distributor.claimableOperator(trainerA), ppm(FEE, 200_000) / 2, "now a validator");
-        assertEq(distributor.claimableOperator(validatorB), ppm(FEE, 200_000) / 2, "as before");
+        assertEq(distributor.claimableOperator(validatorA), trainingPart / 2, "now a training node");
+        assertEq(distributor.claimableOperator(delegatorC), trainingPart / 2, "new");
+        assertEq(distributor.claimableOperator(trainerA), validatorPart / 2, "now a validator");
+        assertEq(distributor.claimableOperator(validatorB), validatorPart / 2, "as before");
         assertEq(distributor.claimableOperator(trainerB), 0, "gone");
         assertEq(distributor.modelsOf(trainerB).length, 0, "gone");
     }
@@ -199,20 +200,21 @@ contract TablesTest is ContributorTest {
 
         answer(ask());
 
-        uint256 training = ppm(FEE, 300_000);
+        (uint256 training, uint256 validators) = split(FEE);
         assertEq(distributor.claimableOperator(trainerA), training * (most - 1) / most, "nearly all");
         assertEq(distributor.claimableOperator(trainerB), training / most, "next to nothing");
-        assertEq(distributor.claimableOperator(validatorA), ppm(FEE, 200_000), "all of a role");
+        assertEq(distributor.claimableOperator(validatorA), validators, "all of a role");
     }
 
     function test_setContributors_takes64MembersOfEachRole() public {
         IRewardDistributor.Contributor[] memory members = _many(64);
         attest(table(modelId, members, members, 2));
         answer(ask());
+        (uint256 training, uint256 validators) = split(FEE);
         uint256 due;
         for (uint256 i; i < 64; ++i) {
             uint256 own = distributor.claimableOperator(members[i].account);
-            assertEq(own, ppm(FEE, 300_000) * (i + 1) / 2_080 + ppm(FEE, 200_000) * (i + 1) / 2_080, "by weight");
+            assertEq(own, training * (i + 1) / 2_080 + validators * (i + 1) / 2_080, "by weight");
             due += own;
         }
         uint256 hostBefore = distributor.claimableHost(modelId);
@@ -221,7 +223,7 @@ contract TablesTest is ContributorTest {
 
         assertEq(
             distributor.claimableHost(modelId) - hostBefore,
-            ppm(FEE, 300_000) + ppm(FEE, 200_000) - due,
+            training + validators - due,
             "the host has what floors left over"
         );
         assertEq(distributor.claimableHost(modelId) + due, FEE, "nothing is lost");
