@@ -2,9 +2,9 @@ import type { Address } from '../../src/lib/hex.js'
 
 /**
  * An independent account of who earned what from one model, written from the rules alone and without any code of flock:
- * roles together get the floor of all fees of a table, training nodes the floor of their part of it, the host what both
- * leave; a contributor gets differences of floored totals,
- * delegators' shares keep 1e18ths. What a contributor earned since its stake changed is split with them as one sum.
+ * roles together get the floor of all fees of a table, training nodes the floor of their part of it, the host what both leave.
+ * A contributor gets differences of floored totals; what it earned since its stake changed is split with its delegators as one
+ * sum, and their shares keep 1e18ths.
  */
 export class RewardLedger {
   readonly #operators = new Map<Address, Operator>()
