@@ -108,6 +108,30 @@ contract EmissionClaimsTest is EmissionSetup {
         assertTrue(first / 5 <= second && second <= first / 5 + 1, "250 to 50");
     }
 
+    /// Each claim counts on those before it, also on one that named a share again.
+    function test_claimDelegator_threeDelegatorsHaveAllOfTheDelegatedPart() public {
+        address delegatorC = actor("delegator C");
+        _delegate(delegatorC, trainerA, 33e18);
+        uint256 epoch = EPOCH + 3;
+        _fund(epoch, POOL);
+        _beginDay(epoch);
+        _use(secondModel, 1);
+        _beginDay(epoch + 1);
+        uint256 part = _settle(secondTable, epoch).training - _due(trainerA, secondTable, epoch);
+        IEmissionProgram.Share[] memory again = new IEmissionProgram.Share[](2);
+        (again[0], again[1]) = (_share(secondTable, epoch), _share(secondTable, EPOCH));
+
+        uint256 sum = _dueOf(delegatorA, trainerA, secondTable, epoch);
+        emissions.claimDelegator(delegatorA, trainerA, _shares(secondTable, epoch), address(0));
+        emissions.claimDelegator(delegatorA, trainerA, again, address(0));
+        sum += _dueOf(delegatorC, trainerA, secondTable, epoch);
+        emissions.claimDelegator(delegatorC, trainerA, _shares(secondTable, epoch), address(0));
+        sum += _dueOf(delegatorB, trainerA, secondTable, epoch);
+
+        assertEq(sum, part, "to the last unit");
+        assertTrue(part * 250 % 333 != 0, "which floors alone would not give");
+    }
+
     function test_claim_forAnotherGoesToThatOther() public {
         vm.startPrank(host);
         uint256 paid = emissions.claimOperator(trainerA, _shares(firstTable, EPOCH), address(0));
