@@ -2,24 +2,27 @@
 pragma solidity 0.8.30;
 
 import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
 import {ModelId} from "../../src/types/ModelId.sol";
-import {Request, Terms} from "../../src/types/Usage.sol";
-import {FlockTest} from "../utils/FlockTest.sol";
+import {Order, Request, Terms} from "../../src/types/Usage.sol";
+import {OrderTest} from "../mocks/OrderTest.sol";
 import {InvariantTest} from "./InvariantTest.sol";
 
-/// @title A second set of books: what everybody is due, worked out delivery by delivery without accumulators.
-/// @dev Rewards are handed to every operator and delegator at the moment of each delivery, by the stake of that moment, in
-///      units of 1 / SCALE. Nothing here reads what the contracts under test have booked.
-abstract contract Ledger is InvariantTest, FlockTest {
+/// @title A second set of books: what everybody is due, in plain arithmetic on a copy of all that happened.
+/// @dev Nothing here reads what the contracts under test have booked, nor uses their libraries. Beside the exact books, every
+///      delivery is handed out at once to operators and delegators by the stake of that moment, in units of 1 / SCALE and
+///      without accumulators: what the exact books say must stay near to that.
+abstract contract Ledger is InvariantTest, OrderTest {
     uint256 internal constant SCALE = 1e18;
     uint256 internal constant PPM = 1e6;
+    uint256 internal constant MOST_PER_SHARE = 2 ** 144 - 1;
 
     struct Member {
         address account;
         uint256 weight;
     }
 
-    /// @dev `signer` and `previousSigner` are places in the list of signers.
+    /// @dev `signer` and `previousSigner` are places in the list of signers. A page is the fees since table or split changed.
     struct Model {
         ModelId id;
         address host;
@@ -32,10 +35,19 @@ abstract contract Ledger is InvariantTest, FlockTest {
         uint64 nonce;
         uint256 hostDue;
         uint256 hostClaimed;
-        uint256 trainingFees;
-        uint256 validatorFees;
+        uint256 tableId;
+        uint256 pageFees;
+        uint256 pageTrainingPpm;
+        uint256 pageValidatorPpm;
+    }
+
+    struct Table {
         Member[] training;
         Member[] validators;
+        uint256 trainingWeight;
+        uint256 validatorWeight;
+        uint256 trainingFees;
+        uint256 validatorFees;
     }
 
     /// @dev `direct` requests are opened at the meter by an account that is its own consumer, without Infernet.
@@ -62,6 +74,15 @@ abstract contract Ledger is InvariantTest, FlockTest {
         uint32 completionTokens;
     }
 
+    /// @dev `by` is the place of who signed in the list of requesters.
+    struct Ordered {
+        Order order;
+        bytes32 id;
+        uint256 model;
+        uint256 by;
+        bool used;
+    }
+
     struct StakeBook {
         uint256 own;
         uint256 delegated;
@@ -69,6 +90,36 @@ abstract contract Ledger is InvariantTest, FlockTest {
         bool accepts;
         uint256 pendingSigma;
         uint256 pendingFrom;
+    }
+
+    /// @dev Stake after the last change of a day.
+    struct StakeEntry {
+        uint256 day;
+        uint256 own;
+        uint256 delegated;
+        uint256 sigmaPpm;
+    }
+
+    struct DelegationEntry {
+        uint256 day;
+        uint256 amount;
+    }
+
+    /// @dev `split` is what of all earned was split with delegators. `accrued` is the operator's own of it, not claimed yet.
+    struct OperatorBook {
+        uint256 split;
+        uint256 accrued;
+        uint256 claimed;
+        uint256 perShare;
+        uint256 carry;
+        bool saturated;
+    }
+
+    /// @dev `banked` counts 1 / SCALE units up to the last change of the delegation, when `perShare` was that of the operator.
+    struct DelegatorBook {
+        uint256 banked;
+        uint256 perShare;
+        uint256 claimed;
     }
 
     struct Leaving {
@@ -85,10 +136,17 @@ abstract contract Ledger is InvariantTest, FlockTest {
         uint256 refund;
     }
 
+    /// @dev A table's emission of a day.
+    struct ShareId {
+        uint256 tableId;
+        uint256 day;
+    }
+
     /// @dev Not block.timestamp: the optimizer takes that for constant within a call.
     uint256 internal clock = 1_700_000_000;
 
     address[] internal requesters;
+    string[] internal requesterKeys;
     address[] internal nodes;
     address[] internal hosts;
     address[] internal operators;
@@ -98,38 +156,52 @@ abstract contract Ledger is InvariantTest, FlockTest {
     address internal safe = actor("safe");
 
     Model[] internal model;
+    Table[] internal tables;
     Asked[] internal asked;
     Answered[] internal answers;
+    Ordered[] internal orders;
     mapping(uint256 model => mapping(address node => bool)) internal listed;
     mapping(uint256 index => mapping(uint256 interval => uint256 count)) internal answersIn;
     mapping(uint256 index => mapping(uint256 interval => uint256 places)) internal placesUsed;
     mapping(uint256 index => mapping(uint256 interval => mapping(address node => uint256 times))) internal timesPaid;
+    mapping(uint256 tableId => mapping(address operator => uint256 weight)) internal trainingWeight;
+    mapping(uint256 tableId => mapping(address operator => uint256 weight)) internal validatorWeight;
 
     Fees internal told;
     Fees internal worked;
+    IRewardDistributor.ClaimFees internal rates = IRewardDistributor.ClaimFees(0, 80_000, 145_000);
     mapping(address account => uint256 tokens) internal wallet;
     uint256 internal funded;
+    uint256 internal deposited;
     uint256 internal paidOut;
     uint256 internal donated;
     uint256 internal donationsTaken;
     uint256 internal closedRefunds;
+    uint256 internal orderFees;
     uint256 internal claimFeesDue;
     uint256 internal claimFeesPaid;
-    mapping(address requester => uint256) internal refundsDue;
-    mapping(address requester => uint256) internal refundsPaid;
+    mapping(address requester => uint256) internal balance;
+    mapping(address requester => uint256) internal lockedUntil;
 
     mapping(address operator => StakeBook) internal staked;
     mapping(address operator => mapping(address delegator => uint256)) internal delegation;
     mapping(address operator => mapping(address account => Leaving)) internal leaving;
+    mapping(address operator => StakeEntry[]) internal stakeHistory;
+    mapping(address operator => mapping(address delegator => DelegationEntry[])) internal delegationHistory;
     mapping(address operator => uint256) internal mostDelegated;
     uint256 internal stakeDonated;
 
-    mapping(address operator => uint256 scaled) internal operatorDue;
-    mapping(address operator => mapping(address delegator => uint256 scaled)) internal delegatorDue;
     mapping(address operator => uint256) internal earnedInClosedTables;
-    mapping(address operator => uint256) internal operatorClaimed;
-    mapping(address operator => mapping(address delegator => uint256)) internal delegatorClaimed;
+    mapping(address operator => OperatorBook) internal operatorBook;
+    mapping(address operator => mapping(address delegator => DelegatorBook)) internal delegatorBook;
+    mapping(address operator => uint256 scaled) internal operatorWorth;
+    mapping(address operator => mapping(address delegator => uint256 scaled)) internal delegatorWorth;
     mapping(address operator => uint256 units) internal slack;
+
+    mapping(uint256 day => bool) internal isFunded;
+    mapping(uint256 tableId => mapping(uint256 day => uint256)) internal units;
+    mapping(uint256 day => uint256) internal unitsOfDay;
+    ShareId[] internal shares;
 
     modifier onTime() {
         vm.warp(clock);
@@ -139,6 +211,10 @@ abstract contract Ledger is InvariantTest, FlockTest {
     function _moveTo(uint256 time) internal {
         if (time > clock) clock = time;
         vm.warp(clock);
+    }
+
+    function _today() internal view returns (uint256) {
+        return clock / 1 days;
     }
 
     /// @dev Price per answer plus tokens at their prices per million, rounded up.
@@ -153,90 +229,228 @@ abstract contract Ledger is InvariantTest, FlockTest {
         }
     }
 
-    /// @dev Books one delivery: who is due what, by the stake of this moment.
-    function _bookFee(uint256 index, uint256 promptTokens, uint256 completionTokens)
+    /// @dev Books one delivery: each role has what its part of the page grows by.
+    function _bookFee(uint256 modelIndex, Terms memory t, uint256 fee, address requester, uint256 refund)
         internal
         returns (Fees memory parts)
     {
-        Asked storage a = asked[index];
-        Model storage m = model[a.model];
-        Terms memory t = a.request.terms;
-        parts.fee = _fee(t, promptTokens, completionTokens);
-        parts.refund = a.perAnswer - parts.fee;
-        if (m.training.length != 0) parts.training = parts.fee * t.trainingPpm / PPM;
-        if (m.validators.length != 0) parts.validators = parts.fee * t.validatorPpm / PPM;
-        parts.host = parts.fee - parts.training - parts.validators;
-
-        _add(worked, parts);
+        Model storage m = model[modelIndex];
+        Table storage table = tables[m.tableId];
+        if (m.pageTrainingPpm != t.trainingPpm || m.pageValidatorPpm != t.validatorPpm) {
+            (m.pageFees, m.pageTrainingPpm, m.pageValidatorPpm) = (0, t.trainingPpm, t.validatorPpm);
+        }
+        uint256 trainingPpm = table.training.length == 0 ? 0 : t.trainingPpm;
+        uint256 validatorPpm = table.validators.length == 0 ? 0 : t.validatorPpm;
+        (uint256 trainingBefore, uint256 validatorsBefore) = _partsOfPage(m.pageFees, trainingPpm, validatorPpm);
+        m.pageFees += fee;
+        (parts.training, parts.validators) = _partsOfPage(m.pageFees, trainingPpm, validatorPpm);
+        parts.training -= trainingBefore;
+        parts.validators -= validatorsBefore;
+        parts.fee = fee;
+        parts.refund = refund;
+        table.trainingFees += parts.training;
+        table.validatorFees += parts.validators;
+        parts.host = fee - parts.training - parts.validators;
         m.hostDue += parts.host;
-        m.trainingFees += parts.training;
-        m.validatorFees += parts.validators;
-        refundsDue[a.request.requester] += parts.refund;
-        _handOut(m.training, parts.training);
-        _handOut(m.validators, parts.validators);
+        _add(worked, parts);
+        balance[requester] += refund;
+        _countUnits(m.tableId, parts.training + parts.validators);
+        _handOut(table.training, parts.training, table.trainingWeight);
+        _handOut(table.validators, parts.validators, table.validatorWeight);
     }
 
-    function _handOut(Member[] storage members, uint256 part) private {
-        uint256 total = _totalWeight(members);
+    /// @dev Both roles together have the floor of their part, training nodes the floor of theirs of it.
+    function _partsOfPage(uint256 fees, uint256 trainingPpm, uint256 validatorPpm)
+        private
+        pure
+        returns (uint256 training, uint256 validators)
+    {
+        if (trainingPpm + validatorPpm == 0) return (0, 0);
+        uint256 both = fees * (trainingPpm + validatorPpm) / PPM;
+        training = both * trainingPpm / (trainingPpm + validatorPpm);
+        validators = both - training;
+    }
+
+    function _countUnits(uint256 tableId, uint256 amount) private {
+        uint256 day = _today();
+        if (amount == 0 || !isFunded[day]) return;
+        if (units[tableId][day] == 0) shares.push(ShareId(tableId, day));
+        units[tableId][day] += amount;
+        unitsOfDay[day] += amount;
+    }
+
+    function _handOut(Member[] storage members, uint256 part, uint256 total) private {
+        if (part == 0) return;
         for (uint256 i; i < members.length; ++i) {
             address operator = members[i].account;
             uint256 earned = part * SCALE * members[i].weight / total;
             StakeBook storage s = staked[operator];
+            uint256 delegated = s.delegated;
             uint256 toDelegators;
-            if (s.delegated != 0) {
-                toDelegators = earned * (PPM - s.sigmaPpm) * s.delegated / (PPM * (s.own + s.delegated));
+            if (delegated != 0) {
+                toDelegators = earned * (PPM - s.sigmaPpm) * delegated / (PPM * (s.own + delegated));
                 for (uint256 j; j < delegators.length; ++j) {
                     uint256 amount = delegation[operator][delegators[j]];
-                    if (amount != 0) delegatorDue[operator][delegators[j]] += toDelegators * amount / s.delegated;
+                    if (amount != 0) delegatorWorth[operator][delegators[j]] += toDelegators * amount / delegated;
                 }
             }
-            operatorDue[operator] += earned - toDelegators;
+            operatorWorth[operator] += earned - toDelegators;
         }
     }
 
-    /// @dev A table gives way: floors of each member's share stay its own, the units between them are the host's.
-    function _closeTable(Model storage m) internal {
-        m.hostDue += _closeRole(m.training, m.trainingFees) + _closeRole(m.validators, m.validatorFees);
-        (m.trainingFees, m.validatorFees) = (0, 0);
-        delete m.training;
-        delete m.validators;
-    }
-
-    function _closeRole(Member[] storage members, uint256 fees) private returns (uint256 rest) {
-        rest = fees;
-        uint256 total = _totalWeight(members);
-        for (uint256 i; i < members.length; ++i) {
-            uint256 earned = fees * members[i].weight / total;
-            earnedInClosedTables[members[i].account] += earned;
+    /// @dev A new table comes into force. Floors of each member's share of the old one stay its own, the units between them
+    ///      are the host's.
+    function _changeTable(Model storage m, IRewardDistributor.ContributorTable memory t) internal {
+        Table storage old = tables[m.tableId];
+        uint256 rest = old.trainingFees + old.validatorFees;
+        for (uint256 i; i < operators.length; ++i) {
+            uint256 earned = _earnedIn(m.tableId, operators[i]);
+            if (earned == 0) continue;
+            earnedInClosedTables[operators[i]] += earned;
             rest -= earned;
-            _settled(members[i].account);
+            // A unit for each role.
+            slack[operators[i]] += 2;
         }
+        m.hostDue += rest;
+        m.nonce = t.nonce;
+        m.pageFees = 0;
+        m.tableId = tables.length;
+        Table storage table = tables.push();
+        for (uint256 i; i < t.training.length; ++i) {
+            table.training.push(Member(t.training[i].account, t.training[i].weight));
+            table.trainingWeight += t.training[i].weight;
+            trainingWeight[m.tableId][t.training[i].account] = t.training[i].weight;
+        }
+        for (uint256 i; i < t.validators.length; ++i) {
+            table.validators.push(Member(t.validators[i].account, t.validators[i].weight));
+            table.validatorWeight += t.validators[i].weight;
+            validatorWeight[m.tableId][t.validators[i].account] = t.validators[i].weight;
+        }
+    }
+
+    /// @dev Floors of an operator's shares of all that the roles of a table have.
+    function _earnedIn(uint256 tableId, address operator) internal view returns (uint256 earned) {
+        Table storage table = tables[tableId];
+        uint256 weight = trainingWeight[tableId][operator];
+        if (weight != 0) earned = table.trainingFees * weight / table.trainingWeight;
+        weight = validatorWeight[tableId][operator];
+        if (weight != 0) earned += table.validatorFees * weight / table.validatorWeight;
+    }
+
+    /// @dev All that an operator and its delegators ever earned.
+    function _earnedInAll(address operator) internal view returns (uint256 earned) {
+        earned = earnedInClosedTables[operator];
+        for (uint256 i; i < model.length; ++i) {
+            earned += _earnedIn(model[i].tableId, operator);
+        }
+    }
+
+    /// @dev What settling an operator now would make of its book: all that was earned since the last time is split as one sum,
+    ///      the delegators' part spread evenly over delegated units as far as there is room.
+    function _settledBook(address operator) internal view returns (OperatorBook memory book) {
+        book = operatorBook[operator];
+        uint256 all = _earnedInAll(operator);
+        uint256 earned = all - book.split;
+        book.split = all;
+        StakeBook storage s = staked[operator];
+        uint256 delegated = s.delegated;
+        uint256 part;
+        if (delegated != 0) part = earned * (PPM - s.sigmaPpm) * delegated / (PPM * (s.own + delegated));
+        if (part != 0) {
+            uint256 whole = part * SCALE + book.carry;
+            uint256 room = (MOST_PER_SHARE - book.perShare) * delegated;
+            if (book.perShare + whole / delegated <= MOST_PER_SHARE) {
+                book.perShare += whole / delegated;
+                book.carry = whole % delegated;
+            } else {
+                book.saturated = true;
+                if (book.carry < room) {
+                    book.perShare = MOST_PER_SHARE;
+                    book.carry = (whole - room) % SCALE;
+                    part -= (whole - room) / SCALE;
+                } else {
+                    part = 0;
+                }
+            }
+        }
+        book.accrued += earned - part;
+    }
+
+    function _settle(address operator) internal {
+        operatorBook[operator] = _settledBook(operator);
+        _roundedOff(operator);
+    }
+
+    /// @dev What an operator, and a delegator with it, can claim.
+    function _operatorDue(address operator) internal view returns (uint256) {
+        return _settledBook(operator).accrued;
+    }
+
+    function _delegatorDue(address operator, address delegator) internal view returns (uint256) {
+        return _delegatorDue(operator, delegator, _settledBook(operator).perShare);
+    }
+
+    function _delegatorDue(address operator, address delegator, uint256 perShare) internal view returns (uint256) {
+        DelegatorBook storage book = delegatorBook[operator][delegator];
+        uint256 scaled = book.banked + delegation[operator][delegator] * (perShare - book.perShare);
+        return scaled / SCALE - book.claimed;
+    }
+
+    /// @dev Before a stake changes: the past is split by the stake it was earned with.
+    function _beforeStake(address operator) internal {
+        _settle(operator);
+    }
+
+    function _beforeStake(address operator, address delegator) internal {
+        _settle(operator);
+        DelegatorBook storage book = delegatorBook[operator][delegator];
+        uint256 perShare = operatorBook[operator].perShare;
+        book.banked += delegation[operator][delegator] * (perShare - book.perShare);
+        book.perShare = perShare;
+    }
+
+    function _afterStake(address operator) internal {
+        StakeBook storage s = staked[operator];
+        if (s.delegated > mostDelegated[operator]) mostDelegated[operator] = s.delegated;
+        StakeEntry[] storage history = stakeHistory[operator];
+        StakeEntry memory entry = StakeEntry(_today(), s.own, s.delegated, s.sigmaPpm);
+        if (history.length != 0 && history[history.length - 1].day == entry.day) history[history.length - 1] = entry;
+        else history.push(entry);
+    }
+
+    function _afterStake(address operator, address delegator) internal {
+        _afterStake(operator);
+        DelegationEntry[] storage history = delegationHistory[operator][delegator];
+        DelegationEntry memory entry = DelegationEntry(_today(), delegation[operator][delegator]);
+        if (history.length != 0 && history[history.length - 1].day == entry.day) history[history.length - 1] = entry;
+        else history.push(entry);
+    }
+
+    /// @dev Stake with which a day began: that after the last change before it.
+    function _stakeAt(address operator, uint256 day) internal view returns (StakeEntry memory) {
+        StakeEntry[] storage history = stakeHistory[operator];
+        for (uint256 i = history.length; i > 0; --i) {
+            if (history[i - 1].day < day) return history[i - 1];
+        }
+        return StakeEntry(0, 0, 0, 0);
+    }
+
+    function _delegationAt(address delegator, address operator, uint256 day) internal view returns (uint256) {
+        DelegationEntry[] storage history = delegationHistory[operator][delegator];
+        for (uint256 i = history.length; i > 0; --i) {
+            if (history[i - 1].day < day) return history[i - 1].amount;
+        }
+        return 0;
     }
 
     /// @dev What rounding may move at one settlement: a unit for each role in each table, one for the split with delegators,
     ///      and the carry of the per-share spread, which is below one unit per 1e18 delegated units.
-    function _settled(address operator) internal {
+    function _roundedOff(address operator) internal {
         slack[operator] += _slackOfOne(operator);
     }
 
     function _slackOfOne(address operator) internal view returns (uint256) {
-        return 2 * model.length + 3 + mostDelegated[operator] / 1e18;
-    }
-
-    /// @dev Everything an operator and its delegators were due from tables, floors as the contract states them.
-    function _earnedInAll(address operator) internal view returns (uint256 earned) {
-        earned = earnedInClosedTables[operator];
-        for (uint256 i; i < model.length; ++i) {
-            earned += _earnedInRole(model[i].training, model[i].trainingFees, operator);
-            earned += _earnedInRole(model[i].validators, model[i].validatorFees, operator);
-        }
-    }
-
-    function _earnedInRole(Member[] storage members, uint256 fees, address operator) private view returns (uint256) {
-        for (uint256 i; i < members.length; ++i) {
-            if (members[i].account == operator) return fees * members[i].weight / _totalWeight(members);
-        }
-        return 0;
+        return 2 * model.length + 3 + mostDelegated[operator] / SCALE;
     }
 
     function _isIn(Member[] storage members, address account) internal view returns (bool) {
@@ -252,6 +466,11 @@ abstract contract Ledger is InvariantTest, FlockTest {
         sum.training += parts.training;
         sum.validators += parts.validators;
         sum.refund += parts.refund;
+    }
+
+    function _less(uint256 gross, uint256 ppm) internal pure returns (uint256 net, uint256 claimFee) {
+        claimFee = gross * ppm / PPM;
+        net = gross - claimFee;
     }
 
     /// @dev Tokens that the distributor paid out.

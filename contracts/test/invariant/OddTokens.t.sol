@@ -13,8 +13,8 @@ abstract contract OddTokenInvariants is OddTokenActions {
     function invariant_tokensHeldCoverAllThatIsOwed() public view {
         assertGe(token.balanceOf(address(distributor)), distributor.reserves(), "payment token");
         IStakeVault.Stake memory s = vault.stakeOf(operator);
-        uint256 leaving = uint256(vault.withdrawalOf(operator, operator).amount)
-            + vault.withdrawalOf(delegator, operator).amount;
+        uint256 leaving =
+            uint256(vault.withdrawalOf(operator, operator).amount) + vault.withdrawalOf(delegator, operator).amount;
         assertGe(stakeToken.balanceOf(address(vault)), uint256(s.own) + s.delegated + leaving, "stake token");
     }
 
@@ -22,6 +22,10 @@ abstract contract OddTokenInvariants is OddTokenActions {
         uint256 owed = open.length * PRICE + _claimableByAll();
         assertGe(distributor.reserves(), owed, "not less");
         assertLe(distributor.reserves(), owed + REMAINDER, "not more");
+    }
+
+    function invariant_tokensHeldByTheProgramAreAllThatItOwes() public view {
+        assertEq(token.balanceOf(address(emissions)), emissions.reserves(), "emissions");
     }
 
     function invariant_whatIsRefusedStaysDueAndWhatIsPaidIsPaidOnce() public view {
@@ -72,11 +76,24 @@ contract ReentrantTokenInvariants is OddTokenInvariants {
     }
 }
 
-/// @title Accounts that the token has blocked are not paid; all others are. With the distributor blocked, only payouts stop.
+/// @title Tokens that call back before balances change gain nobody what is on its way out.
+contract EarlyTokenInvariants is OddTokenInvariants {
+    function tokenChangesItsManners(uint256 seed) external override {
+        token.behave(false, false, 0, seed % 4 == 0 ? ITokenHook(address(0)) : this);
+        token.setEarly(seed % 5 != 0);
+        stakeToken.behave(false, false, 0, seed % 3 == 0 ? ITokenHook(address(0)) : this);
+        stakeToken.setEarly(seed % 7 != 0);
+    }
+}
+
+/// @title Accounts that the token has blocked are not paid; all others are. With the distributor or
+///        the program blocked, only its payouts stop.
 contract BlockingTokenInvariants is OddTokenInvariants {
     function tokenChangesItsManners(uint256 seed) external override {
-        uint256 place = mix(seed, 1) % (parties.length + 1);
-        address account = place == parties.length ? address(distributor) : parties[place];
+        uint256 place = mix(seed, 1) % (parties.length + 2);
+        address account = place == parties.length
+            ? address(distributor)
+            : place > parties.length ? address(emissions) : parties[place];
         bool blocked = mix(seed, 2) % 2 == 0;
         token.setBlocked(account, blocked);
         stakeToken.setBlocked(account == address(distributor) ? address(vault) : account, blocked);

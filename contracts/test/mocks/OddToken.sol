@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {ERC20} from "solady/tokens/ERC20.sol";
 
-/// @dev Told when tokens of its accounts have moved.
+/// @dev Told when tokens of its accounts have moved or are about to.
 interface ITokenHook {
     function onTokenMoved() external;
 }
@@ -24,6 +24,9 @@ contract OddToken is ERC20 {
     /// @notice Called after every transfer.
     ITokenHook public hook;
 
+    /// @notice The hook is called before balances change, too.
+    bool public early;
+
     /// @notice Accounts that can neither send nor receive.
     mapping(address account => bool) public blocked;
 
@@ -33,6 +36,10 @@ contract OddToken is ERC20 {
 
     function behave(bool silent_, bool failing_, uint256 burntPpm_, ITokenHook hook_) external {
         (silent, failing, burntPpm, hook) = (silent_, failing_, burntPpm_, hook_);
+    }
+
+    function setEarly(bool early_) external {
+        early = early_;
     }
 
     function setBlocked(address account, bool blocked_) external {
@@ -68,9 +75,11 @@ contract OddToken is ERC20 {
         return true;
     }
 
-    function _beforeTokenTransfer(address from, address to, uint256) internal view override {
+    function _beforeTokenTransfer(address from, address to, uint256) internal override {
         if (blocked[from]) revert Blocked(from);
         if (blocked[to]) revert Blocked(to);
+        if (from == address(0) || to == address(0)) return;
+        if (early && address(hook) != address(0)) hook.onTokenMoved();
     }
 
     function _afterTokenTransfer(address from, address to, uint256 amount) internal override {

@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IModelHostConsumer} from "../../../src/interfaces/IModelHostConsumer.sol";
 import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
+import {IStakeHook, IStakeVault} from "../../../src/interfaces/IStakeVault.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {HostActions} from "./HostActions.sol";
@@ -13,7 +14,6 @@ import {HostActions} from "./HostActions.sol";
 abstract contract ClaimActions is HostActions {
     uint256 private constant HIGHEST_CLAIM_FEE = 200_000;
 
-    IRewardDistributor.ClaimFees internal rates = IRewardDistributor.ClaimFees(0, 80_000, 145_000);
     address internal receiverOfClaimFees;
 
     function hostClaims(uint256 whoSeed, uint256 shapeSeed) external onTime {
@@ -27,8 +27,7 @@ abstract contract ClaimActions is HostActions {
             if (mask & (1 << i) == 0 || (to != address(0) && model[i].host != caller && mask % 4 != 0)) continue;
             ids[count++] = model[i].id;
             if (to != address(0) && model[i].host != caller && refusal.length == 0) {
-                refusal =
-                    abi.encodeWithSelector(IRewardDistributor.NotBeneficiary.selector, model[i].host, caller);
+                refusal = abi.encodeWithSelector(IRewardDistributor.NotBeneficiary.selector, model[i].host, caller);
             }
             (uint256 paid,) = _less(model[i].hostDue - model[i].hostClaimed, rates.hostPpm);
             net += paid;
@@ -58,7 +57,7 @@ abstract contract ClaimActions is HostActions {
         uint256[] memory gross = new uint256[](list.length);
         uint256 net;
         for (uint256 i; i < list.length; ++i) {
-            if (!_namedBefore(list, i)) gross[i] = distributor.claimableOperator(list[i]);
+            if (!_namedBefore(list, i)) gross[i] = _operatorDue(list[i]);
             (uint256 paid,) = _less(gross[i], rates.operatorPpm);
             net += paid;
         }
@@ -74,10 +73,12 @@ abstract contract ClaimActions is HostActions {
         assertEq(abi.decode(answer_, (uint256)), net, "paid to operators");
         for (uint256 i; i < list.length; ++i) {
             (uint256 paid, uint256 claimFee) = _less(gross[i], rates.operatorPpm);
-            operatorClaimed[list[i]] += gross[i];
             claimFeesDue += claimFee;
             _paid(to == address(0) ? list[i] : to, paid);
-            _settled(list[i]);
+            if (_namedBefore(list, i)) continue;
+            _settle(list[i]);
+            operatorBook[list[i]].accrued = 0;
+            operatorBook[list[i]].claimed += gross[i];
         }
     }
 
@@ -89,7 +90,7 @@ abstract contract ClaimActions is HostActions {
         uint256 net;
         uint256 claimFees_;
         for (uint256 i; i < list.length; ++i) {
-            if (!_namedBefore(list, i)) gross[i] = distributor.claimableDelegator(who, list[i]);
+            if (!_namedBefore(list, i)) gross[i] = _delegatorDue(list[i], who);
             (uint256 paid, uint256 claimFee) = _less(gross[i], rates.delegatorPpm);
             (net, claimFees_) = (net + paid, claimFees_ + claimFee);
         }
@@ -105,8 +106,7 @@ abstract contract ClaimActions is HostActions {
         if (refusal.length != 0) return;
         assertEq(abi.decode(answer_, (uint256)), net, "paid to the delegator");
         for (uint256 i; i < list.length; ++i) {
-            delegatorClaimed[list[i]][who] += gross[i];
-            _settled(list[i]);
+            delegatorBook[list[i]][who].claimed += gross[i];
         }
         claimFeesDue += claimFees_;
         _paid(to == address(0) ? who : to, net);
@@ -132,9 +132,7 @@ abstract contract ClaimActions is HostActions {
             call(owner, address(distributor), abi.encodeCall(IRewardDistributor.setClaimFees, (rates)), "");
         } else if (kind == 1) {
             receiverOfClaimFees = mix(valueSeed, 1) % 2 == 0 ? treasury : safe;
-            call(
-                owner, address(distributor), abi.encodeCall(IRewardDistributor.setTreasury, (receiverOfClaimFees)), ""
-            );
+            call(owner, address(distributor), abi.encodeCall(IRewardDistributor.setTreasury, (receiverOfClaimFees)), "");
         } else if (kind == 2) {
             bool paused = mix(valueSeed, 1) % 4 == 0;
             call(owner, address(meter), abi.encodeCall(IUsageMeter.setRequestsPaused, (paused)), "");
@@ -149,21 +147,25 @@ abstract contract ClaimActions is HostActions {
     /// @dev What is not theirs: each refused by name, whoever tries.
     function strangerTrespasses(uint256 kindSeed, uint256 modelSeed) external onTime {
         Model storage m = model[modelSeed % model.length];
-        uint256 kind = mix(kindSeed, 1) % 12;
+        uint256 kind = mix(kindSeed, 1) % 14;
         address target = address(distributor);
         bytes memory data;
+        IStakeVault.Stake memory stake;
         bytes memory refusal = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, stranger);
-        if (kind == 0) data = abi.encodeCall(IRewardDistributor.setClaimFees, (rates));
-        else if (kind == 1) data = abi.encodeCall(IRewardDistributor.setTreasury, (stranger));
-        else if (kind == 2) data = abi.encodeCall(IRewardDistributor.setAttester, (stranger, true));
-        else if (kind < 6) {
+        if (kind == 0) {
+            data = abi.encodeCall(IRewardDistributor.setClaimFees, (rates));
+        } else if (kind == 1) {
+            data = abi.encodeCall(IRewardDistributor.setTreasury, (stranger));
+        } else if (kind == 2) {
+            data = abi.encodeCall(IRewardDistributor.setAttester, (stranger, true));
+        } else if (kind < 6) {
             refusal = abi.encodeWithSelector(IRewardDistributor.NotMeter.selector, stranger);
             if (kind == 3) data = abi.encodeCall(IRewardDistributor.takeEscrow, (1));
             else if (kind == 4) data = abi.encodeCall(IRewardDistributor.bookFee, (m.id, 1, 0, 0, stranger, 1));
             else data = abi.encodeCall(IRewardDistributor.refundEscrow, (stranger, 1));
         } else if (kind == 6) {
             refusal = abi.encodeWithSelector(IRewardDistributor.NotVault.selector, stranger);
-            data = abi.encodeWithSignature("beforeStakeChange(address,address)", stranger, stranger);
+            data = abi.encodeCall(IStakeHook.beforeStakeChange, (operators[0], stake, stranger, 1e18));
         } else if (kind == 7) {
             target = address(meter);
             refusal = abi.encodeWithSelector(IUsageMeter.NotOwner.selector, stranger);
@@ -176,6 +178,12 @@ abstract contract ClaimActions is HostActions {
             (bool rejected,) = address(distributor).call("");
             assertTrue(!rejected, "nothing is done without a name");
             return;
+        } else if (kind == 12) {
+            refusal = abi.encodeWithSelector(IRewardDistributor.NotMeter.selector, stranger);
+            data = abi.encodeCall(IRewardDistributor.takeBalance, (requesters[0], 1));
+        } else if (kind == 13) {
+            refusal = abi.encodeWithSelector(IRewardDistributor.NotEmissions.selector, stranger);
+            data = abi.encodeCall(IRewardDistributor.noteFundedEpoch, (_today()));
         } else {
             target = address(models);
             refusal = abi.encodeWithSelector(IModelRegistry.NotModelHost.selector, m.id, stranger);
@@ -188,18 +196,24 @@ abstract contract ClaimActions is HostActions {
 
     function anyoneGivesTokensAway(uint256 amountSeed) external onTime {
         uint256 amount = bound(mix(amountSeed, 1), 1, 10 ** (mix(amountSeed, 2) % 20));
-        if (rarely(amountSeed, 2)) {
+        uint256 kind = mix(amountSeed, 3) % 3;
+        if (kind == 0) {
             token.mint(address(distributor), amount);
             donated += amount;
+        } else if (kind == 1) {
+            token.mint(address(emissions), amount);
+            emissionsDonated += amount;
         } else {
             stakeToken.mint(address(vault), amount);
             stakeDonated += amount;
         }
     }
 
-    /// @dev Minutes mostly, at times days.
+    /// @dev Minutes mostly, at times to the end of the day or days.
     function timePasses(uint256 seed) external {
-        _moveTo(clock + bound(mix(seed, 1), 1, rarely(seed, 4) ? 3 days : 2 hours));
+        uint256 kind = mix(seed, 2) % 6;
+        if (kind == 0) _moveTo((_today() + 1) * 1 days);
+        else _moveTo(clock + bound(mix(seed, 1), 1, kind == 1 ? 3 days : 2 hours));
     }
 
     function _hostPaid(uint256 index, address to) internal {
@@ -208,11 +222,6 @@ abstract contract ClaimActions is HostActions {
         m.hostClaimed = m.hostDue;
         claimFeesDue += claimFee;
         _paid(to == address(0) ? m.host : to, paid);
-    }
-
-    function _less(uint256 gross, uint256 ppm) internal pure returns (uint256 net, uint256 claimFee) {
-        claimFee = gross * ppm / PPM;
-        net = gross - claimFee;
     }
 
     function _operatorsToClaim(address first, bool many, uint256 seed) private view returns (address[] memory list) {

@@ -6,11 +6,14 @@ import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {Request, Terms} from "../../../src/types/Usage.sol";
-import {NodeActions} from "./NodeActions.sol";
+import {OrderActions} from "./OrderActions.sol";
 
 /// @title Hosts change what is theirs, one of them is its own consumer, and attesters name contributors.
-abstract contract HostActions is NodeActions {
+abstract contract HostActions is OrderActions {
     uint256 private constant MOST_MODELS = 6;
+
+    uint256 private constant MOST_DIRECT_REQUESTS = 40;
+    uint256 private constant MOST_WEIGHT = 2 ** 24 - 1;
 
     uint32 private directCount;
     address[] internal attesters;
@@ -24,6 +27,17 @@ abstract contract HostActions is NodeActions {
             (t.trainingPpm, t.validatorPpm) = (900_000, 100_001);
             refusal = abi.encodeWithSelector(IModelRegistry.SplitTooLarge.selector, 900_000, 100_001);
         }
+        call(m.host, address(models), abi.encodeCall(IModelRegistry.updateTerms, (m.id, t)), refusal);
+        if (refusal.length == 0) m.terms = t;
+    }
+
+    /// @dev While requests at the split of before are under way: their fees go by that split.
+    function hostChangesSplit(uint256 modelSeed, uint256 splitSeed) external onTime {
+        Model storage m = model[modelSeed % model.length];
+        Terms memory t = m.terms;
+        t.trainingPpm = uint24(bound(mix(splitSeed, 1), 0, PPM));
+        t.validatorPpm = rarely(splitSeed, 3) ? 0 : uint24(bound(mix(splitSeed, 2), 0, PPM - t.trainingPpm));
+        bytes memory refusal = _whyNotChange(m);
         call(m.host, address(models), abi.encodeCall(IModelRegistry.updateTerms, (m.id, t)), refusal);
         if (refusal.length == 0) m.terms = t;
     }
@@ -48,7 +62,8 @@ abstract contract HostActions is NodeActions {
     function hostRotatesSigner(uint256 modelSeed, uint256 signerSeed) external onTime {
         Model storage m = model[modelSeed % model.length];
         uint256 next = mix(signerSeed, 1) % signers.length;
-        uint256 grace = rarely(signerSeed, 4) ? 0 : bound(mix(signerSeed, 2), 1, rarely(signerSeed, 3) ? 7 days : 1 hours);
+        uint256 grace =
+            rarely(signerSeed, 4) ? 0 : bound(mix(signerSeed, 2), 1, rarely(signerSeed, 3) ? 7 days : 1 hours);
         bytes memory refusal = _whyNotChange(m);
         if (refusal.length == 0 && rarely(mix(signerSeed, 3), 8)) {
             grace = 7 days + 1;
@@ -104,7 +119,7 @@ abstract contract HostActions is NodeActions {
     ///      unless somebody gave tokens away.
     function hostOpensAtTheMeter(uint256 whoSeed, uint256 shapeSeed) external onTime {
         Model storage m = model[0];
-        if (asked.length > 40) return;
+        if (asked.length > MOST_DIRECT_REQUESTS) return;
         IUsageMeter.Opening memory o = IUsageMeter.Opening({
             modelId: m.id,
             requester: pick(requesters, whoSeed),
@@ -113,8 +128,7 @@ abstract contract HostActions is NodeActions {
             redundancy: uint16(bound(mix(shapeSeed, 2), 1, 3)),
             deadline: uint40(clock + bound(mix(shapeSeed, 3), 1, 3 days))
         });
-        uint256 cost =
-            _fee(m.terms, m.terms.maxPromptTokens, m.terms.maxCompletionTokens) * o.intervals * o.redundancy;
+        uint256 cost = _fee(m.terms, m.terms.maxPromptTokens, m.terms.maxCompletionTokens) * o.intervals * o.redundancy;
         bool pays = !rarely(shapeSeed, 3);
         uint256 given = donated - donationsTaken;
         bytes memory refusal;
@@ -129,7 +143,7 @@ abstract contract HostActions is NodeActions {
             refusal =
                 abi.encodeWithSelector(IRewardDistributor.EscrowNotFunded.selector, reserves + cost, reserves + given);
         }
-        call(m.consumer, address(meter), abi.encodeCall(IUsageMeter.open, (o)), refusal);
+        bytes memory answer_ = call(m.consumer, address(meter), abi.encodeCall(IUsageMeter.open, (o, PROMPT)), refusal);
         if (refusal.length != 0) return;
         Request memory request = Request({
             consumer: m.consumer,
@@ -141,14 +155,13 @@ abstract contract HostActions is NodeActions {
             intervals: o.intervals,
             redundancy: o.redundancy
         });
-        _opened(request, 0, o.intervals == 1 ? 0 : 6 hours, cost, true);
+        _opened(request, abi.decode(answer_, (bytes32)), 0, o.intervals == 1 ? 0 : 6 hours, cost, true);
         if (!pays) {
             funded -= cost;
             donationsTaken += cost;
         }
-        bytes memory again =
-            abi.encodeWithSelector(IUsageMeter.RequestAlreadyOpen.selector, asked[asked.length - 1].id);
-        call(m.consumer, address(meter), abi.encodeCall(IUsageMeter.open, (o)), again);
+        bytes memory again = abi.encodeWithSelector(IUsageMeter.RequestAlreadyOpen.selector, asked[asked.length - 1].id);
+        call(m.consumer, address(meter), abi.encodeCall(IUsageMeter.open, (o, PROMPT)), again);
     }
 
     /// @dev New tables for any model: members of either role or both, of one model or many, of none at all.
@@ -175,8 +188,14 @@ abstract contract HostActions is NodeActions {
             refusal = abi.encodeWithSelector(IRewardDistributor.AttestationInvalid.selector, attesters[by]);
         } else if (kind == 3 && t.training.length > 1) {
             t.training[1].account = t.training[0].account;
-            refusal =
-                abi.encodeWithSelector(IRewardDistributor.ContributorInvalid.selector, t.training[0].account);
+            refusal = abi.encodeWithSelector(IRewardDistributor.ContributorInvalid.selector, t.training[0].account);
+        } else if (kind == 4 && t.validators.length > 1) {
+            uint256 sum = MOST_WEIGHT;
+            for (uint256 i = 1; i < t.validators.length; ++i) {
+                sum += t.validators[i].weight;
+            }
+            t.validators[0].weight = uint32(MOST_WEIGHT);
+            refusal = abi.encodeWithSelector(IRewardDistributor.WeightsTooLarge.selector, sum);
         }
         bytes memory signature = signDigest(distributor.tableDigest(t), kind == 2 ? "nobody" : attesterKeys[by]);
         call(
@@ -185,18 +204,7 @@ abstract contract HostActions is NodeActions {
             abi.encodeCall(IRewardDistributor.setContributors, (t, attesters[by], signature)),
             refusal
         );
-        if (refusal.length == 0) _inForce(m, t);
-    }
-
-    function _inForce(Model storage m, IRewardDistributor.ContributorTable memory t) private {
-        _closeTable(m);
-        m.nonce = t.nonce;
-        for (uint256 i; i < t.training.length; ++i) {
-            m.training.push(Member(t.training[i].account, t.training[i].weight));
-        }
-        for (uint256 i; i < t.validators.length; ++i) {
-            m.validators.push(Member(t.validators[i].account, t.validators[i].weight));
-        }
+        if (refusal.length == 0) _changeTable(m, t);
     }
 
     function _register(address by, address door, Terms memory t) internal {
@@ -214,28 +222,32 @@ abstract contract HostActions is NodeActions {
         return abi.encodeWithSelector(IModelRegistry.ModelIsRetired.selector, m.id);
     }
 
-    /// @dev From nothing at all to a token per answer, in steps that divide badly.
+    /// @dev A few base units per answer in half of all cases, now and then so much that rewards per delegated unit leave the
+    ///      range of their books, and otherwise from nothing at all to a token per answer, in steps that divide badly.
     function _someTerms(uint256 seed) internal pure returns (Terms memory t) {
-        uint256 most = 10 ** (mix(seed, 1) % 19);
-        t.requestPrice = uint96(bound(mix(seed, 2), 0, most));
-        t.promptPrice = uint80(bound(mix(seed, 3), 0, 1e18));
-        t.completionPrice = uint80(bound(mix(seed, 4), 0, most));
+        uint256 kind = mix(seed, 1) % 16;
+        uint256 most = 10 ** (mix(seed, 9) % 19);
+        if (kind < 8) {
+            t.requestPrice = uint96(bound(mix(seed, 2), 0, 9));
+        } else if (kind == 8) {
+            t.requestPrice = uint96(bound(mix(seed, 2), 1e24, 1e27));
+        } else {
+            t.requestPrice = uint96(bound(mix(seed, 2), 0, most));
+            t.promptPrice = uint80(bound(mix(seed, 3), 0, 1e18));
+            t.completionPrice = uint80(bound(mix(seed, 4), 0, most));
+        }
         t.maxPromptTokens = uint32(bound(mix(seed, 5), 0, 300));
         t.maxCompletionTokens = uint32(bound(mix(seed, 6), 1, 100));
         t.trainingPpm = uint24(bound(mix(seed, 7), 0, PPM));
         t.validatorPpm = uint24(bound(mix(seed, 8), 0, PPM - t.trainingPpm));
     }
 
-    function _members(uint256 mask, uint256 seed)
-        private
-        view
-        returns (IRewardDistributor.Contributor[] memory)
-    {
+    function _members(uint256 mask, uint256 seed) private view returns (IRewardDistributor.Contributor[] memory) {
         address[] memory accounts = _chosen(operators, mask);
         uint32[] memory weights = new uint32[](accounts.length);
         for (uint256 i; i < weights.length; ++i) {
             uint256 weight = mix(seed, i);
-            weights[i] = uint32(bound(weight, 1, weight % 4 == 0 ? type(uint32).max : 100));
+            weights[i] = uint32(bound(weight, 1, weight % 4 == 0 ? 2 ** 21 : 100));
         }
         return contributors(accounts, weights);
     }

@@ -2,9 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Coordinator} from "infernet-sdk/Coordinator.sol";
-import {IModelHostConsumer} from "../../../src/interfaces/IModelHostConsumer.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
-import {ReceiptLib} from "../../../src/libraries/ReceiptLib.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {TaskEnvelope, Terms, UsageReceipt} from "../../../src/types/Usage.sol";
 import {Vm} from "../../utils/Vm.sol";
@@ -42,7 +40,7 @@ abstract contract NodeActions is RequesterActions {
         uint32 interval = uint32(_intervalAt(asked[index]));
         UsageReceipt memory receipt = _honestReceipt(index, interval, node_, kindSeed);
         uint256 kind = mix(kindSeed, 9) % 11;
-        // What does not decode is refused by the consumer, before the meter is asked.
+        // What does not decode is refused before the request is looked at.
         bytes memory refusal = _whyNotCoordinator(index, node_, interval);
         if (refusal.length == 0 && kind != MALFORMED) refusal = _whyOver(index);
         _tamper(index, receipt, kind, mix(kindSeed, 12), node_, refusal);
@@ -67,7 +65,10 @@ abstract contract NodeActions is RequesterActions {
         call(
             a.request.consumer,
             address(meter),
-            abi.encodeCall(IUsageMeter.record, (a.request, _delivery(receipt), receipt, signature)),
+            abi.encodeCall(
+                IUsageMeter.record,
+                (a.request.subscriptionId, receipt.interval, receipt.node, output(receipt), signature)
+            ),
             meterRefusal
         );
     }
@@ -83,20 +84,25 @@ abstract contract NodeActions is RequesterActions {
         if (!a.direct) refusal = _whyNotCoordinator(index, node_, interval);
         if (refusal.length == 0) refusal = _whyNotMeter(index, receipt, valid);
         vm.recordLogs();
-        _deliver(index, receipt, signature, refusal);
+        // A verifier would see nothing but the proof: then the receipt stands in it as well.
+        _deliver(index, receipt, rarely(usageSeed, 5) ? abi.encode(receipt, signature) : signature, refusal);
         if (refusal.length != 0) return;
+        Terms memory t = a.request.terms;
+        uint256 fee = _fee(t, receipt.promptTokens, receipt.completionTokens);
+        _isBooked(receipt, _bookFee(a.model, t, fee, a.request.requester, a.perAnswer - fee));
+        _answered(index, receipt);
+    }
+
+    /// @dev What the meter said of the delivery is what it had to cost.
+    function _isBooked(UsageReceipt memory receipt, Fees memory parts) internal {
         Fees memory said = _said(receipt, vm.getRecordedLogs());
-        Fees memory parts = _bookFee(index, receipt.promptTokens, receipt.completionTokens);
         assertEq(keccak256(abi.encode(said)), keccak256(abi.encode(parts)), "fee, parts and refund as worked out");
         _add(told, said);
-        _answered(index, receipt);
     }
 
     function _answered(uint256 index, UsageReceipt memory receipt) private {
         Asked storage a = asked[index];
-        answers.push(
-            Answered(index, receipt.interval, receipt.node, receipt.promptTokens, receipt.completionTokens)
-        );
+        answers.push(Answered(index, receipt.interval, receipt.node, receipt.promptTokens, receipt.completionTokens));
         a.left -= 1;
         a.answered += 1;
         a.latest = receipt.interval;
@@ -105,18 +111,21 @@ abstract contract NodeActions is RequesterActions {
         placesUsed[index][receipt.interval] |= 1 << _placeOf(a, receipt.node);
     }
 
-    function _deliver(uint256 index, UsageReceipt memory receipt, bytes memory signature, bytes memory refusal) internal {
+    function _deliver(uint256 index, UsageReceipt memory receipt, bytes memory proof, bytes memory refusal) internal {
         Asked storage a = asked[index];
         if (a.direct) {
             call(
                 a.request.consumer,
                 address(meter),
-                abi.encodeCall(IUsageMeter.record, (a.request, _delivery(receipt), receipt, signature)),
+                abi.encodeCall(
+                    IUsageMeter.record,
+                    (a.request.subscriptionId, receipt.interval, receipt.node, output(receipt), proof)
+                ),
                 refusal
             );
             return;
         }
-        _deliverAs(receipt.node, index, receipt.interval, output(receipt), signature, refusal);
+        _deliverAs(receipt.node, index, receipt.interval, output(receipt), proof, refusal);
     }
 
     function _deliverAs(
@@ -124,7 +133,7 @@ abstract contract NodeActions is RequesterActions {
         uint256 index,
         uint32 interval,
         bytes memory output_,
-        bytes memory signature,
+        bytes memory proof,
         bytes memory refusal
     ) private {
         call(
@@ -132,7 +141,7 @@ abstract contract NodeActions is RequesterActions {
             address(coordinator),
             abi.encodeCall(
                 Coordinator.deliverCompute,
-                (asked[index].request.subscriptionId, interval, "", output_, signature, address(0))
+                (asked[index].request.subscriptionId, interval, "", output_, proof, address(0))
             ),
             refusal
         );
@@ -161,9 +170,8 @@ abstract contract NodeActions is RequesterActions {
                 abi.encodeWithSelector(IUsageMeter.ReceiptModelMismatch.selector, a.request.modelId, receipt.modelId);
         } else if (kind == 2) {
             receipt.requester = stranger;
-            reason = abi.encodeWithSelector(
-                IUsageMeter.ReceiptRequesterMismatch.selector, a.request.requester, stranger
-            );
+            reason =
+                abi.encodeWithSelector(IUsageMeter.ReceiptRequesterMismatch.selector, a.request.requester, stranger);
         } else if (kind == 3) {
             receipt.node = stranger;
             reason = abi.encodeWithSelector(IUsageMeter.ReceiptNodeMismatch.selector, node_, stranger);
@@ -195,7 +203,7 @@ abstract contract NodeActions is RequesterActions {
             );
         } else if (kind == MALFORMED) {
             output_ = abi.encode(ANSWER);
-            reason = abi.encodeWithSelector(IModelHostConsumer.OutputMalformed.selector, output_.length);
+            reason = abi.encodeWithSelector(IUsageMeter.OutputMalformed.selector, output_.length);
         }
         (bytes memory signature,) = _signature(a.model, receipt, seed);
         if (kind == 10) {
@@ -212,7 +220,11 @@ abstract contract NodeActions is RequesterActions {
         returns (UsageReceipt memory receipt)
     {
         receipt = _receipt(index, interval, node_);
-        Terms memory t = asked[index].request.terms;
+        _use(receipt, asked[index].request.terms, usageSeed);
+    }
+
+    /// @dev Any usage within the caps and within what the bytes allow.
+    function _use(UsageReceipt memory receipt, Terms memory t, uint256 usageSeed) internal pure {
         uint256 mostPrompt = PROMPT.length + PROMPT_OVERHEAD;
         if (t.maxPromptTokens < mostPrompt) mostPrompt = t.maxPromptTokens;
         uint256 mostCompletion = ANSWER.length;
@@ -242,21 +254,10 @@ abstract contract NodeActions is RequesterActions {
             requester: a.request.requester,
             node: node_,
             interval: interval,
-            inputHash: ReceiptLib.structHash(envelope),
+            inputHash: envelopeHash(envelope),
             outputHash: keccak256(ANSWER),
             promptTokens: 0,
             completionTokens: 0
-        });
-    }
-
-    function _delivery(UsageReceipt memory receipt) internal pure returns (IUsageMeter.Delivery memory) {
-        return IUsageMeter.Delivery({
-            node: receipt.node,
-            interval: receipt.interval,
-            inputHash: receipt.inputHash,
-            outputHash: receipt.outputHash,
-            promptBytes: PROMPT.length,
-            outputBytes: ANSWER.length
         });
     }
 
@@ -297,8 +298,7 @@ abstract contract NodeActions is RequesterActions {
         Asked storage a = asked[index];
         if (a.left == 0) return abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, a.id);
         if (clock > a.request.deadline) {
-            return
-                abi.encodeWithSelector(IUsageMeter.DeadlinePassed.selector, a.id, uint256(a.request.deadline));
+            return abi.encodeWithSelector(IUsageMeter.DeadlinePassed.selector, a.id, uint256(a.request.deadline));
         }
         return "";
     }
@@ -311,32 +311,37 @@ abstract contract NodeActions is RequesterActions {
     {
         Asked storage a = asked[index];
         refusal = _whyOver(index);
+        if (refusal.length == 0) refusal = _whyNotSigned(a.model, receipt, signed);
         if (refusal.length != 0) return refusal;
-        if (!listed[a.model][receipt.node]) {
-            return abi.encodeWithSelector(IUsageMeter.NodeNotListed.selector, a.request.modelId, receipt.node);
-        }
-        if (!signed) {
-            return abi.encodeWithSelector(
-                IUsageMeter.ReceiptSignatureInvalid.selector,
-                meter.receiptDigest(receipt),
-                signers[model[a.model].signer]
-            );
-        }
         if (receipt.interval < a.latest) {
-            return abi.encodeWithSelector(
-                IUsageMeter.IntervalPassed.selector, a.id, receipt.interval, uint32(a.latest)
-            );
+            return abi.encodeWithSelector(IUsageMeter.IntervalPassed.selector, a.id, receipt.interval, uint32(a.latest));
         }
         if (placesUsed[index][receipt.interval] & (1 << _placeOf(a, receipt.node)) != 0) {
-            return abi.encodeWithSelector(
-                IUsageMeter.ReceiptAlreadyRecorded.selector, a.id, receipt.interval, receipt.node
-            );
+            return
+                abi.encodeWithSelector(
+                    IUsageMeter.ReceiptAlreadyRecorded.selector, a.id, receipt.interval, receipt.node
+                );
         }
+    }
+
+    function _whyNotSigned(uint256 modelIndex, UsageReceipt memory receipt, bool signed)
+        internal
+        view
+        returns (bytes memory)
+    {
+        Model storage m = model[modelIndex];
+        if (!listed[modelIndex][receipt.node]) {
+            return abi.encodeWithSelector(IUsageMeter.NodeNotListed.selector, m.id, receipt.node);
+        }
+        if (signed) return "";
+        return abi.encodeWithSelector(
+            IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), signers[m.signer]
+        );
     }
 
     /// @dev The registry alone knows a node's place: places stay with nodes and are given anew when the list is full.
     function _placeOf(Asked storage a, address node_) private view returns (uint256 place) {
-        (,, place) = models.receiptFacts(a.request.modelId, node_);
+        (, place) = models.receiptFacts(a.request.modelId, node_);
     }
 
     /// @dev Two times in three a node whose answer can count.

@@ -6,11 +6,12 @@ import {IModelRegistry} from "../../../src/interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
 import {Request} from "../../../src/types/Usage.sol";
-import {Ledger} from "../Ledger.sol";
+import {EmissionLedger} from "../EmissionLedger.sol";
 
-/// @title Requesters ask, cancel, take escrow back and withdraw what was refunded.
-abstract contract RequesterActions is Ledger {
+/// @title Requesters ask, cancel, take escrow back, and fill, lock and empty their balances.
+abstract contract RequesterActions is EmissionLedger {
     uint256 private constant MOST_REQUESTS = 48;
+    uint256 private constant MOST_LOCK = 30 days;
 
     function requesterAsks(uint256 whoSeed, uint256 modelSeed, uint256 shapeSeed) external onTime {
         _asks(pick(requesters, whoSeed), _modelAt(modelSeed), 1, 0, mix(shapeSeed, 1) % 2 + 1, shapeSeed);
@@ -30,10 +31,7 @@ abstract contract RequesterActions is Ledger {
         address caller = rarely(shapeSeed, 6) ? stranger : a.request.requester;
         bytes memory refusal = _whyNotCancel(index, caller);
         bytes memory answer_ = call(
-            caller,
-            a.request.consumer,
-            abi.encodeCall(IModelHostConsumer.cancel, (a.request.subscriptionId)),
-            refusal
+            caller, a.request.consumer, abi.encodeCall(IModelHostConsumer.cancel, (a.request.subscriptionId)), refusal
         );
         if (refusal.length == 0) _closed(index, abi.decode(answer_, (uint256)), true);
     }
@@ -56,29 +54,68 @@ abstract contract RequesterActions is Ledger {
             stranger,
             atMeter ? address(meter) : a.request.consumer,
             atMeter
-                ? abi.encodeCall(IUsageMeter.close, (a.request))
+                ? abi.encodeCall(IUsageMeter.close, (a.request.consumer, a.request.subscriptionId))
                 : abi.encodeCall(IModelHostConsumer.reclaim, (a.request.subscriptionId)),
             refusal
         );
         if (refusal.length == 0) _closed(index, abi.decode(answer_, (uint256)), !atMeter);
     }
 
+    /// @dev For itself or for another; at times more than it has.
+    function requesterDeposits(uint256 whoSeed, uint256 forSeed, uint256 amountSeed) external onTime {
+        address payer = pick(requesters, whoSeed);
+        address account = rarely(forSeed, 3) ? pick(requesters, mix(forSeed, 1)) : payer;
+        uint256 amount = rarely(amountSeed, 8) ? 0 : bound(mix(amountSeed, 1), 1, 10 ** (mix(amountSeed, 2) % 28));
+        if (amount > wallet[payer]) amount = wallet[payer];
+        bytes memory data = abi.encodeCall(IRewardDistributor.deposit, (account, amount));
+        bytes memory refusal;
+        if (rarely(mix(amountSeed, 3), 12)) {
+            amount = wallet[payer] + 1;
+            data = abi.encodeCall(IRewardDistributor.deposit, (account, amount));
+            refusal = abi.encodeWithSignature("TransferFromFailed()");
+        }
+        call(payer, address(distributor), data, refusal);
+        if (refusal.length != 0) return;
+        wallet[payer] -= amount;
+        balance[account] += amount;
+        deposited += amount;
+        funded += amount;
+    }
+
+    /// @dev At times longer than can be promised, or shorter than was.
+    function requesterLocks(uint256 whoSeed, uint256 untilSeed) external onTime {
+        address who = pick(requesters, whoSeed);
+        uint256 until = bound(mix(untilSeed, 1), clock - 1 hours, clock + (rarely(untilSeed, 3) ? MOST_LOCK : 1 days));
+        if (rarely(mix(untilSeed, 2), 8)) until = clock + MOST_LOCK + 1;
+        bytes memory refusal;
+        if (until < lockedUntil[who]) {
+            refusal = abi.encodeWithSelector(IRewardDistributor.LockShortened.selector, lockedUntil[who]);
+        } else if (until > clock + MOST_LOCK) {
+            refusal = abi.encodeWithSelector(IRewardDistributor.LockTooLong.selector, clock + MOST_LOCK);
+        }
+        call(who, address(distributor), abi.encodeCall(IRewardDistributor.lockBalance, (uint40(until))), refusal);
+        if (refusal.length == 0) lockedUntil[who] = until;
+    }
+
     function requesterWithdraws(uint256 whoSeed, uint256 shapeSeed) external onTime {
         address account = pick(requesters, whoSeed);
         (address caller, address to) = _callerAndReceiver(account, shapeSeed);
-        uint256 due = refundsDue[account] - refundsPaid[account];
+        uint256 due = balance[account];
+        if (rarely(mix(shapeSeed, 3), 3)) _moveTo(lockedUntil[account]);
         bytes memory refusal;
         if (to != address(0) && caller != account) {
             refusal = abi.encodeWithSelector(IRewardDistributor.NotBeneficiary.selector, account, caller);
         } else if (due == 0) {
             refusal = abi.encodeWithSelector(IRewardDistributor.NothingToClaim.selector);
+        } else if (clock < lockedUntil[account]) {
+            refusal = abi.encodeWithSelector(IRewardDistributor.BalanceLocked.selector, lockedUntil[account]);
         }
         bytes memory answer_ = call(
             caller, address(distributor), abi.encodeCall(IRewardDistributor.withdrawBalance, (account, to)), refusal
         );
         if (refusal.length != 0) return;
-        assertEq(abi.decode(answer_, (uint256)), due, "all refunds at once");
-        refundsPaid[account] += due;
+        assertEq(abi.decode(answer_, (uint256)), due, "all of a balance at once");
+        balance[account] = 0;
         _paid(to == address(0) ? account : to, due);
     }
 
@@ -113,11 +150,20 @@ abstract contract RequesterActions is Ledger {
         } else if (cost != 0 && rarely(mix(shapeSeed, 6), 12)) {
             p.maxCost = cost - 1;
             refusal = abi.encodeWithSelector(IModelHostConsumer.CostAboveLimit.selector, cost, cost - 1);
+        } else if (cost > wallet[who]) {
+            refusal = abi.encodeWithSignature("TransferFromFailed()");
         } else if (rarely(mix(shapeSeed, 7), 12)) {
             door = door == consumers[0] ? consumers[1] : consumers[0];
             refusal = abi.encodeWithSelector(IUsageMeter.NotConsumer.selector, m.consumer, door);
         }
-        bytes memory answer_ = call(who, door, abi.encodeCall(IModelHostConsumer.request, (p)), refusal);
+        bool permits = refusal.length == 0 && rarely(mix(shapeSeed, 9), 6);
+        bytes memory answer_ = call(
+            who, door, permits ? _withPermit(p, who, door) : abi.encodeCall(IModelHostConsumer.request, (p)), refusal
+        );
+        if (permits) {
+            vm.prank(who);
+            token.approve(door, type(uint256).max);
+        }
         if (refusal.length != 0) return;
         (uint32 subscriptionId, bytes32 requestId) = abi.decode(answer_, (uint32, bytes32));
         uint256 span = intervals == 1 ? 0 : (intervals + 1) * period;
@@ -131,9 +177,8 @@ abstract contract RequesterActions is Ledger {
             intervals: uint32(intervals),
             redundancy: uint16(redundancy)
         });
-        assertEq(requestId, keccak256(abi.encode(request)), "a request is what was asked, at the terms of the moment");
         wallet[who] -= cost;
-        _opened(request, modelIndex, period, cost, false);
+        _opened(request, requestId, modelIndex, period, cost, false);
     }
 
     /// @dev The first model is that of a host who is its own consumer: nobody can ask it through Infernet.
@@ -141,10 +186,24 @@ abstract contract RequesterActions is Ledger {
         return 1 + seed % (model.length - 1);
     }
 
-    function _opened(Request memory request, uint256 modelIndex, uint256 period, uint256 cost, bool direct) internal {
+    function _opened(
+        Request memory request,
+        bytes32 requestId,
+        uint256 modelIndex,
+        uint256 period,
+        uint256 cost,
+        bool direct
+    ) internal {
+        (Request memory kept, bytes memory payload) = meter.requestOf(request.consumer, request.subscriptionId);
+        assertEq(
+            keccak256(abi.encode(kept, payload)),
+            keccak256(abi.encode(request, PROMPT)),
+            "a request is what was asked, at the terms of the moment"
+        );
+        assertEq(requestId, keccak256(abi.encode(request.consumer, request.subscriptionId)), "id");
         Asked storage a = asked.push();
         a.request = request;
-        a.id = keccak256(abi.encode(request));
+        a.id = requestId;
         a.model = modelIndex;
         a.perAnswer = cost / (uint256(request.intervals) * request.redundancy);
         a.left = uint256(request.intervals) * request.redundancy;
@@ -157,10 +216,9 @@ abstract contract RequesterActions is Ledger {
     function _closed(uint256 index, uint256 refund, bool stopped) internal {
         Asked storage a = asked[index];
         assertEq(refund, a.perAnswer * a.left, "unused escrow comes back, no more and no less");
-        refundsDue[a.request.requester] += refund;
+        balance[a.request.requester] += refund;
         closedRefunds += refund;
         a.left = 0;
-        a.latest = type(uint32).max;
         a.closed = true;
         if (stopped) a.stopped = true;
     }
@@ -182,6 +240,31 @@ abstract contract RequesterActions is Ledger {
         }
         if (a.left == 0) return abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, a.id);
         return "";
+    }
+
+    /// @dev Takes the place of the allowance that the consumer has.
+    function _withPermit(IModelHostConsumer.RequestParams memory p, address who, address door)
+        private
+        returns (bytes memory)
+    {
+        vm.prank(who);
+        token.approve(door, 0);
+        bytes32 permit = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                who,
+                door,
+                p.maxCost,
+                token.nonces(who),
+                clock
+            )
+        );
+        uint256 by;
+        while (requesters[by] != who) ++by;
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(
+            actorKey(requesterKeys[by]), keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), permit))
+        );
+        return abi.encodeCall(IModelHostConsumer.requestWithPermit, (p, clock, v, r, s));
     }
 
     function _intervalAt(Asked storage a) internal view returns (uint256) {

@@ -7,6 +7,7 @@ import {Ledger} from "../Ledger.sol";
 /// @title Operators and delegators move stake. None of it may change what anybody has earned before.
 abstract contract StakeActions is Ledger {
     uint256 private constant COOLDOWN = 1 days;
+    uint256 private constant SIGMA_WINDOW = 7 days;
 
     function operatorDeposits(uint256 whoSeed, uint256 amountSeed) external onTime {
         address who = pick(operators, whoSeed);
@@ -14,10 +15,11 @@ abstract contract StakeActions is Ledger {
         bytes memory refusal;
         if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
         stakeToken.mint(who, amount);
-        bytes32 before = _claimables(who);
         call(who, address(vault), abi.encodeCall(IStakeVault.deposit, (amount)), refusal);
-        if (refusal.length == 0) _stakeMoved(who, before);
+        if (refusal.length != 0) return;
+        _beforeStake(who);
         staked[who].own += amount;
+        _stakeMoved(who);
     }
 
     function operatorTakesStakeOut(uint256 whoSeed, uint256 amountSeed) external onTime {
@@ -27,11 +29,11 @@ abstract contract StakeActions is Ledger {
         bytes memory refusal;
         if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
         else if (amount > own) refusal = abi.encodeWithSelector(IStakeVault.StakeInsufficient.selector, amount, own);
-        bytes32 before = _claimables(who);
         call(who, address(vault), abi.encodeCall(IStakeVault.requestWithdrawal, (amount)), refusal);
         if (refusal.length != 0) return;
-        _stakeMoved(who, before);
+        _beforeStake(who);
         staked[who].own -= amount;
+        _stakeMoved(who);
         _leaves(who, who, amount);
     }
 
@@ -45,15 +47,15 @@ abstract contract StakeActions is Ledger {
             sigma = PPM + 1;
             refusal = abi.encodeWithSelector(IStakeVault.SigmaInvalid.selector, sigma);
         }
-        bytes32 before = _claimables(who);
         call(who, address(vault), abi.encodeCall(IStakeVault.setSigma, (sigma)), refusal);
         if (refusal.length != 0) return;
         if (s.accepts) {
-            assertEq(_claimables(who), before, "announcing changes nothing");
             (s.pendingSigma, s.pendingFrom) = (sigma, clock + COOLDOWN);
+            _assertDues(who);
         } else {
-            _stakeMoved(who, before);
+            _beforeStake(who);
             (s.sigmaPpm, s.accepts) = (sigma, true);
+            _stakeMoved(who);
         }
     }
 
@@ -64,16 +66,21 @@ abstract contract StakeActions is Ledger {
         }
         StakeBook storage s = staked[who];
         if (rarely(whoSeed, 2)) _moveTo(s.pendingFrom);
+        // The last moment, or one too late.
+        else if (rarely(mix(whoSeed, 1), 8) && s.pendingFrom != 0) _moveTo(s.pendingFrom + SIGMA_WINDOW + whoSeed % 2);
         bytes memory refusal;
-        if (s.pendingFrom == 0) refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
-        else if (clock < s.pendingFrom) {
+        if (s.pendingFrom == 0) {
+            refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
+        } else if (clock < s.pendingFrom) {
             refusal = abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, s.pendingFrom);
+        } else if (clock > s.pendingFrom + SIGMA_WINDOW) {
+            refusal = abi.encodeWithSelector(IStakeVault.AnnouncementExpired.selector, s.pendingFrom + SIGMA_WINDOW);
         }
-        bytes32 before = _claimables(who);
         call(stranger, address(vault), abi.encodeCall(IStakeVault.applySigma, (who)), refusal);
         if (refusal.length != 0) return;
-        _stakeMoved(who, before);
+        _beforeStake(who);
         (s.sigmaPpm, s.pendingSigma, s.pendingFrom) = (s.pendingSigma, 0, 0);
+        _stakeMoved(who);
     }
 
     function delegatorDelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
@@ -85,14 +92,13 @@ abstract contract StakeActions is Ledger {
         if (who == operator) refusal = abi.encodeWithSelector(IStakeVault.SelfDelegation.selector);
         else if (!s.accepts) refusal = abi.encodeWithSelector(IStakeVault.DelegationNotAccepted.selector, operator);
         else if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
-        bytes32 before = _claimables(operator);
         stakeToken.mint(who, amount);
         call(who, address(vault), abi.encodeCall(IStakeVault.delegate, (operator, amount)), refusal);
         if (refusal.length != 0) return;
-        _stakeMoved(operator, before);
+        _beforeStake(operator, who);
         delegation[operator][who] += amount;
         s.delegated += amount;
-        if (s.delegated > mostDelegated[operator]) mostDelegated[operator] = s.delegated;
+        _stakeMoved(operator, who);
     }
 
     function delegatorUndelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
@@ -103,12 +109,12 @@ abstract contract StakeActions is Ledger {
         bytes memory refusal;
         if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
         else if (amount > own) refusal = abi.encodeWithSelector(IStakeVault.StakeInsufficient.selector, amount, own);
-        bytes32 before = _claimables(operator);
         call(who, address(vault), abi.encodeCall(IStakeVault.undelegate, (operator, amount)), refusal);
         if (refusal.length != 0) return;
-        _stakeMoved(operator, before);
+        _beforeStake(operator, who);
         delegation[operator][who] -= amount;
         staked[operator].delegated -= amount;
+        _stakeMoved(operator, who);
         _leaves(operator, who, amount);
     }
 
@@ -118,8 +124,9 @@ abstract contract StakeActions is Ledger {
         Leaving memory l = leaving[operator][who];
         if (rarely(mix(kindSeed, 1), 2)) _moveTo(l.availableAt);
         bytes memory refusal;
-        if (l.amount == 0) refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
-        else if (clock < l.availableAt) {
+        if (l.amount == 0) {
+            refusal = abi.encodeWithSelector(IStakeVault.NothingPending.selector);
+        } else if (clock < l.availableAt) {
             refusal = abi.encodeWithSelector(IStakeVault.CooldownNotOver.selector, l.availableAt);
         }
         uint256 held = stakeToken.balanceOf(safe);
@@ -135,24 +142,31 @@ abstract contract StakeActions is Ledger {
         l.availableAt = clock + COOLDOWN;
     }
 
-    function _stakeMoved(address operator, bytes32 before) private {
-        assertEq(_claimables(operator), before, "stake that moves changes nothing that was earned");
-        _settled(operator);
+    function _stakeMoved(address operator) private {
+        _afterStake(operator);
+        _assertDues(operator);
     }
 
-    /// @dev What everyone at this operator could claim now.
-    function _claimables(address operator) private view returns (bytes32) {
-        uint256[] memory due = new uint256[](delegators.length + 1);
-        due[0] = distributor.claimableOperator(operator);
+    function _stakeMoved(address operator, address delegator) private {
+        _afterStake(operator, delegator);
+        _assertDues(operator);
+    }
+
+    /// @dev Stake that moves changes nothing that was earned.
+    function _assertDues(address operator) private view {
+        OperatorBook memory book = _settledBook(operator);
+        assertEq(distributor.claimableOperator(operator), book.accrued, "operator's due after stake moved");
         for (uint256 i; i < delegators.length; ++i) {
-            due[i + 1] = distributor.claimableDelegator(delegators[i], operator);
+            uint256 due = _delegatorDue(operator, delegators[i], book.perShare);
+            assertEq(distributor.claimableDelegator(delegators[i], operator), due, "delegator's due after stake moved");
         }
-        return keccak256(abi.encode(due));
     }
 
+    /// @dev A few base units, anything below a token, or much: each in a third of all cases.
     function _amount(uint256 seed) private pure returns (uint256) {
         if (rarely(seed, 16)) return 0;
-        return bound(mix(seed, 2), 1, 10 ** (rarely(mix(seed, 6), 2) ? 24 : mix(seed, 3) % 24));
+        uint256 kind = mix(seed, 6) % 3;
+        return bound(mix(seed, 2), 1, kind == 0 ? 3 : kind == 1 ? 10 ** (mix(seed, 3) % 19) : 1e24);
     }
 
     /// @dev Mostly a part of what is there, at times all of it, nothing, or more.

@@ -29,7 +29,9 @@ contract RegressionsTest is ContributorTest {
 
         vm.prank(delegatorA);
         vault.undelegate(trainerA, 1);
-        for (uint256 i; i < 8; ++i) answer(ask());
+        for (uint256 i; i < 8; ++i) {
+            answer(ask());
+        }
         vm.prank(delegatorA);
         vault.undelegate(trainerA, 1);
 
@@ -90,6 +92,26 @@ contract RegressionsTest is ContributorTest {
         assertLe(_dueToAll(), before + earned, "no more than was earned");
         // The carry and a delegator's fraction, below a unit each for one delegated unit of 1e18.
         assertGe(_dueToAll() + 4, before + earned, "no less, but for remainders");
+    }
+
+    /// @dev All of every fee is the contributors', in halves, and fees are odd: floors side by side would grow by a unit more
+    ///      than the second fee.
+    function test_delivery_ofAModelThatKeepsNothing_isAccepted() public {
+        earn(flat(1e15 + 1, 500_000, 500_000));
+        earn(flat(1e15 + 1, 500_000, 500_000));
+
+        assertEq(distributor.claimableHost(modelId), 0, "nothing is the host's");
+    }
+
+    /// @dev The host has a third of a unit of each fee, and claims it as soon as it is whole.
+    function test_delivery_atAFewUnits_leavesTheHostWhatItClaimed() public {
+        uint256 claimed;
+        for (uint256 i; i < 50; ++i) {
+            earn(flat(7, 597_959, 358_075));
+            if (distributor.claimableHost(modelId) != 0) claimed += distributor.claimHost(one(modelId), address(0));
+        }
+
+        assertEq(claimed, 16, "7 x 50 less floor(7 x 50 x 956,034 ppm)");
     }
 
     /// @dev One operator alone in two models, half of two delegated units' rewards to the delegator, who claims its part of
