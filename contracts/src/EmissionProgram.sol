@@ -73,8 +73,8 @@ contract EmissionProgram is IEmissionProgram {
     /// @inheritdoc IEmissionProgram
     function fund(uint256 firstEpoch, uint256 count, uint256 amountEach) external {
         if (amountEach == 0 || count == 0) revert AmountInvalid(0);
-        if (firstEpoch <= _today()) revert EpochInvalid(firstEpoch);
-        if (count > type(uint16).max || firstEpoch + count > type(uint16).max) revert EpochInvalid(firstEpoch + count);
+        if (firstEpoch <= _today() || firstEpoch > type(uint16).max) revert EpochInvalid(firstEpoch);
+        if (count > type(uint16).max - firstEpoch) revert EpochInvalid(type(uint16).max);
         if (amountEach > type(uint104).max / count) revert AmountInvalid(amountEach);
         for (uint256 i; i < count; ++i) {
             _addToPool(firstEpoch + i, msg.sender, amountEach);
@@ -111,6 +111,7 @@ contract EmissionProgram is IEmissionProgram {
             gross += _operatorDue(operator, shares[i], settlement);
             paymentsOf[_key(shares[i], operator)].operator = true;
         }
+        if (gross == 0) revert NothingToClaim();
         uint256 claimFee = RewardLib.ppmDown(gross, _claimFees().operatorPpm);
         emit OperatorClaimed(operator, receiver, gross - claimFee, claimFee);
         return _pay(receiver, gross, claimFee);
@@ -123,14 +124,18 @@ contract EmissionProgram is IEmissionProgram {
     {
         address receiver = _receiver(delegator, to);
         uint256 gross;
+        uint256 delegationSum;
         for (uint256 i; i < shares.length; ++i) {
             Settlement memory settlement = _settle(shares[i]);
             Due memory due = _delegatorDue(delegator, operator, shares[i], settlement);
             bytes32 key = _key(shares[i], operator);
             gross += due.amount;
+            delegationSum += due.delegation;
             paymentsOf[key].delegation += uint128(due.delegation);
             isDelegatorPaid[key][delegator] = true;
         }
+        // A part that is less than a unit is marked as paid too: the unit is then the next delegator's.
+        if (delegationSum == 0) revert NothingToClaim();
         uint256 claimFee = RewardLib.ppmDown(gross, _claimFees().delegatorPpm);
         emit DelegatorClaimed(delegator, operator, receiver, gross - claimFee, claimFee);
         return _pay(receiver, gross, claimFee);
@@ -139,6 +144,7 @@ contract EmissionProgram is IEmissionProgram {
     /// @inheritdoc IEmissionProgram
     function payTreasury() external returns (uint256 paid) {
         paid = totals.treasuryOwed;
+        if (paid == 0) revert NothingToClaim();
         totals.treasuryOwed = 0;
         address receiver = IRewardDistributor(DISTRIBUTOR).treasury();
         emit TreasuryPaid(receiver, paid);
@@ -171,6 +177,11 @@ contract EmissionProgram is IEmissionProgram {
     }
 
     /// @inheritdoc IEmissionProgram
+    function capPpm(uint256 epoch) external view returns (uint256) {
+        return _capPpm(epoch);
+    }
+
+    /// @inheritdoc IEmissionProgram
     function reserves() external view returns (uint256) {
         return totals.reserves;
     }
@@ -180,14 +191,13 @@ contract EmissionProgram is IEmissionProgram {
         return totals.treasuryOwed;
     }
 
-    /// @inheritdoc IEmissionProgram
-    function capPpm() public view returns (uint256) {
-        IRewardDistributor.ClaimFees memory fees = _claimFees();
-        return fees.operatorPpm < fees.delegatorPpm ? fees.operatorPpm : fees.delegatorPpm;
-    }
-
     function _today() internal view returns (uint256) {
         return block.timestamp / 1 days;
+    }
+
+    /// @dev Fees of a day's usage can be claimed from that day on, and at any rate that was in force since.
+    function _capPpm(uint256 epoch) internal view returns (uint256) {
+        return IRewardDistributor(DISTRIBUTOR).lowestClaimFeeSince(epoch);
     }
 
     function _claimFees() internal view returns (IRewardDistributor.ClaimFees memory) {
@@ -224,7 +234,7 @@ contract EmissionProgram is IEmissionProgram {
         uint256 emission = EmissionLib.shareDown(
             pool.amount, pool.settledUnits, plan.units, IRewardDistributor(DISTRIBUTOR).unitsIn(share.epoch)
         );
-        uint256 cap = RewardLib.ppmDown(plan.units, capPpm());
+        uint256 cap = RewardLib.ppmDown(plan.units, _capPpm(share.epoch));
         if (emission > cap) (emission, plan.leftOver) = (cap, emission - cap);
         uint256 training = _trainingPart(share, emission);
         plan.settlement = Settlement(uint104(training), uint104(emission - training), true);
@@ -305,8 +315,8 @@ contract EmissionProgram is IEmissionProgram {
 
     /// @dev All books are settled before this call. The claim fee stays in reserves, owed to the treasury.
     function _pay(address receiver, uint256 gross, uint256 claimFee) internal returns (uint256 net) {
-        if (gross == 0) revert NothingToClaim();
         net = gross - claimFee;
+        if (net == 0) return 0;
         Totals memory current = totals;
         current.reserves -= uint128(net);
         current.treasuryOwed += uint128(claimFee);

@@ -38,6 +38,7 @@ contract FlockUsageVerifier is IReceiptVerifier, IVerifier {
         try METER.checkProof(consumer, subscriptionId, interval, node, proof) {
             valid = true;
         } catch (bytes memory reason) {
+            if (!_isNodesFault(bytes4(reason))) _revertWith(reason);
             isRejected[subscriptionId][interval][node] = true;
             emit ReceiptRejected(subscriptionId, interval, node, reason);
         }
@@ -57,5 +58,24 @@ contract FlockUsageVerifier is IReceiptVerifier, IVerifier {
     /// @inheritdoc IVerifier
     function fee(address) external pure returns (uint256) {
         return 0;
+    }
+
+    /// @dev What the proof alone is to blame for. All else depends on what others did meanwhile: a node that was taken off the
+    ///      list, a deadline that passed, terms that changed.
+    function _isNodesFault(bytes4 reason) internal pure returns (bool) {
+        return reason == IUsageMeter.OutputMalformed.selector || reason == IUsageMeter.ReceiptRequestMismatch.selector
+            || reason == IUsageMeter.ReceiptModelMismatch.selector
+            || reason == IUsageMeter.ReceiptRequesterMismatch.selector
+            || reason == IUsageMeter.ReceiptNodeMismatch.selector
+            || reason == IUsageMeter.ReceiptIntervalMismatch.selector
+            || reason == IUsageMeter.ReceiptInputMismatch.selector || reason == IUsageMeter.UsageAboveCap.selector
+            || reason == IUsageMeter.UsageAboveBytes.selector
+            || reason == IUsageMeter.ReceiptSignatureInvalid.selector;
+    }
+
+    function _revertWith(bytes memory reason) internal pure {
+        assembly ("memory-safe") {
+            revert(add(reason, 32), mload(reason))
+        }
     }
 }

@@ -128,7 +128,14 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         bool hasAccrued;
     }
 
+    /// @dev The lower claim fee of contributors since a day.
+    struct FeeChange {
+        uint16 epoch;
+        uint24 lowestPpm;
+    }
+
     Totals internal totals;
+    FeeChange[] internal feeChanges;
 
     /// @inheritdoc IRewardDistributor
     address public treasury;
@@ -425,6 +432,17 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     }
 
     /// @inheritdoc IRewardDistributor
+    function lowestClaimFeeSince(uint256 epoch) external view returns (uint256 lowestPpm) {
+        uint256 i = feeChanges.length;
+        lowestPpm = MAX_CLAIM_FEE_PPM;
+        while (i != 0) {
+            FeeChange memory change = feeChanges[--i];
+            if (change.lowestPpm < lowestPpm) lowestPpm = change.lowestPpm;
+            if (change.epoch < epoch) break;
+        }
+    }
+
+    /// @inheritdoc IRewardDistributor
     function reserves() external view returns (uint256) {
         return totals.reserves;
     }
@@ -617,11 +635,9 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
     {
         OperatorBook memory book = operatorBooks[operator];
         (uint256 spread, uint256 perShare, uint256 carry) = _spread(book, earned, stake);
-        if (spread != 0) {
-            book.perShare = uint144(perShare);
-            book.carry = uint96(carry);
-            operatorBooks[operator] = book;
-        }
+        book.perShare = uint144(perShare);
+        book.carry = uint96(carry);
+        operatorBooks[operator] = book;
         ownPart = earned - spread;
         emit OperatorSettled(operator, ownPart, spread);
     }
@@ -798,6 +814,8 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         hostClaimPpm = newFees.hostPpm;
         totals.operatorPpm = newFees.operatorPpm;
         totals.delegatorPpm = newFees.delegatorPpm;
+        uint24 lowestPpm = newFees.operatorPpm < newFees.delegatorPpm ? newFees.operatorPpm : newFees.delegatorPpm;
+        feeChanges.push(FeeChange(uint16(_today()), lowestPpm));
         emit ClaimFeesSet(newFees);
     }
 

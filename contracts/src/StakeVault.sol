@@ -44,6 +44,7 @@ contract StakeVault is IStakeVault {
         uint96 own;
         uint96 delegated;
         uint24 sigmaPpm;
+        bool acceptsDelegation;
         uint16 changedIn;
         uint16 previous;
     }
@@ -166,7 +167,9 @@ contract StakeVault is IStakeVault {
         uint256 kept = stake.keptIn;
         while (epoch <= kept) {
             StakePoint memory point = stakePoints[operator][kept];
-            if (epoch > point.changedIn) return Stake(point.own, point.delegated, point.sigmaPpm, true);
+            if (epoch > point.changedIn) {
+                return Stake(point.own, point.delegated, point.sigmaPpm, point.acceptsDelegation);
+            }
             kept = point.previous;
         }
         revert HistoryNotKept(epoch);
@@ -238,7 +241,9 @@ contract StakeVault is IStakeVault {
         uint16 today = _today();
         if (stake.changedIn != today && lastFundedEpoch > stake.changedIn) {
             stakePoints[operator][today] =
-                StakePoint(stake.own, stake.delegated, stake.sigmaPpm, stake.changedIn, stake.keptIn);
+                StakePoint(
+                stake.own, stake.delegated, stake.sigmaPpm, stake.acceptsDelegation, stake.changedIn, stake.keptIn
+            );
             stake.keptIn = today;
         }
         stake.changedIn = today;

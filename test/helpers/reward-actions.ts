@@ -454,7 +454,7 @@ export function createPlay(
     return {
       label: `claim fees ${hostPpm}, ${operatorPpm}, ${delegatorPpm}`,
       call: send(owner, 'distributor', 'setClaimFees', [fees]),
-      repeat: () => reference.setClaimFees(fees),
+      repeat: (timeSec) => reference.setClaimFees(fees, timeSec),
     }
   }
 

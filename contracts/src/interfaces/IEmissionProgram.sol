@@ -5,7 +5,7 @@ pragma solidity 0.8.30;
 /// @notice An epoch is a UTC day: unix seconds / 86,400. Anyone may fund epochs that have not begun. Once an epoch is over,
 ///         each contributor table has the part of the pool that its units are of all units; a unit is one base unit of
 ///         fees that contributors earned.
-/// @notice No table gets more than its units times the lower claim fee of operators and delegators. Whoever pays for usage
+/// @notice No table gets more than its units times the lowest claim fee of operators and delegators since the epoch began. Whoever pays for usage
 ///         of a model to earn from it gets back at most its contributors' fees less their claim fee, and an emission no
 ///         higher than that claim fee less its own: calling one's own model loses money. What the cap leaves goes to the
 ///         pool of tomorrow. So does the pool of an epoch without any usage.
@@ -13,7 +13,7 @@ pragma solidity 0.8.30;
 ///         role; in a role by weight; between an operator and its delegators by sigma, own and delegated stake, as everywhere.
 ///         Stake and sigma are those with which the epoch began, so nobody earns from usage before its stake existed.
 /// @dev Trust: no owner. Claim fees and the treasury are the distributor's. Warning: an owner that lowers claim fees forgives
-///      them for usage of the past too, and who waited with its claims may then come out even.
+///      them for usage of the past too, and who waited with its claims until after a settlement may then come out even.
 /// @dev Assumes a token that moves exactly what is asked; other deposits are refused.
 interface IEmissionProgram {
     /// @notice A table's emission of one epoch.
@@ -34,7 +34,8 @@ interface IEmissionProgram {
 
     /// @notice Thrown when gamma is above 500,000 ppm.
     error GammaInvalid(uint256 gammaPpm);
-    /// @notice Thrown when an epoch that is to be funded has begun, or is too far off.
+    /// @notice Thrown when the first epoch that is to be funded has begun or is too far off, or the last is: then with the
+    ///         first one that cannot be funded, 65,535.
     error EpochInvalid(uint256 epoch);
     /// @notice Thrown for an amount of zero or one too large to book.
     error AmountInvalid(uint256 amount);
@@ -98,7 +99,8 @@ interface IEmissionProgram {
     /// @notice What is in the pool of an epoch, and how many units had their share of it.
     function poolOf(uint256 epoch) external view returns (uint256 amount, uint256 settledUnits);
 
-    /// @notice A share as settled, or as it would be now; `leftOver` is what would go to tomorrow's pool.
+    /// @notice A share as settled, or as it would be now; `leftOver` is what would go to tomorrow's pool. Until it is settled,
+    ///         the order in which shares are may still move one unit.
     /// @dev Zero for shares without units. Reverts with `EpochNotOver` before the epoch's end.
     function shareOf(Share calldata share) external view returns (Settlement memory settlement, uint256 leftOver);
 
@@ -111,8 +113,8 @@ interface IEmissionProgram {
         view
         returns (uint256);
 
-    /// @notice Most emission for a unit, in ppm: the lower claim fee of operators and delegators.
-    function capPpm() external view returns (uint256);
+    /// @notice Most emission for a unit of an epoch, in ppm: the lowest claim fee of operators and delegators since it began.
+    function capPpm(uint256 epoch) external view returns (uint256);
 
     /// @notice All that is in pools or owed to anyone, in base units; never more than the tokens held.
     function reserves() external view returns (uint256);

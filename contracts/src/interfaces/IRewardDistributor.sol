@@ -213,6 +213,8 @@ interface IRewardDistributor is IStakeHook {
     function lockedUntil(address account) external view returns (uint256);
     /// @notice Claim fees in force.
     function claimFees() external view returns (ClaimFees memory);
+    /// @notice The lowest claim fee, in ppm, that operators or delegators could claim at since an epoch began.
+    function lowestClaimFeeSince(uint256 epoch) external view returns (uint256);
     /// @notice True for accounts that may attest.
     function isAttester(address account) external view returns (bool);
     /// @notice Receiver of claim fees.

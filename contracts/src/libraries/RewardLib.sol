@@ -85,7 +85,7 @@ library RewardLib {
             newPerShare = perShare + total / delegated;
             if (newPerShare <= MAX_PER_SHARE) return (part, newPerShare, total % delegated);
             uint256 room = (MAX_PER_SHARE - perShare) * delegated;
-            if (carry >= room) return (0, perShare, carry);
+            if (carry >= room) return (0, MAX_PER_SHARE, carry - room);
             uint256 excess = total - room;
             return (part - excess / PER_SHARE_SCALE, MAX_PER_SHARE, excess % PER_SHARE_SCALE);
         }

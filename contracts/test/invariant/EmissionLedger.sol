@@ -33,6 +33,13 @@ abstract contract EmissionLedger is Ledger {
     uint256 internal emissionsIn;
     uint256 internal emissionsOut;
     uint256 internal emissionsDonated;
+    /// @dev The lower claim fee of operators and delegators that was replaced on a day.
+    struct EarlierRate {
+        uint256 until;
+        uint256 ppm;
+    }
+
+    EarlierRate[] internal earlierRates;
     uint256 internal emissionFeesDue;
     uint256 internal emissionFeesPaid;
 
@@ -42,9 +49,12 @@ abstract contract EmissionLedger is Ledger {
         if (day > lastPoolDay) lastPoolDay = day;
     }
 
-    /// @dev Most emission for a unit: the lower claim fee of operators and delegators.
-    function _capPpm() internal view returns (uint256) {
-        return rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm;
+    /// @dev Most emission for a unit: the lowest claim fee of operators and delegators since the day began.
+    function _capPpm(uint256 day) internal view returns (uint256 lowest) {
+        lowest = rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm;
+        for (uint256 i = earlierRates.length; i > 0 && earlierRates[i - 1].until >= day; --i) {
+            if (earlierRates[i - 1].ppm < lowest) lowest = earlierRates[i - 1].ppm;
+        }
     }
 
     /// @dev A share as it is, or would be settled now.
@@ -56,7 +66,7 @@ abstract contract EmissionLedger is Ledger {
         uint256 all = unitsOfDay[id.day];
         uint256 before = pool.settledUnits;
         given = pool.amount * (before + own) / all - pool.amount * before / all;
-        e.cap = own * _capPpm() / PPM;
+        e.cap = own * _capPpm(id.day) / PPM;
         uint256 emission = given < e.cap ? given : e.cap;
         e.training = _trainingPart(id, emission);
         e.validators = emission - e.training;
@@ -161,6 +171,7 @@ abstract contract EmissionLedger is Ledger {
             Emission memory e = _settleShare(id);
             uint256 amount = _operatorEmission(id, e, operator);
             gross += amount;
+            stake += mine;
             if (amount != 0) emissionOf[id.tableId][id.day].paid += amount;
             isOperatorPaid[id.tableId][id.day][operator] = true;
         }
@@ -168,13 +179,14 @@ abstract contract EmissionLedger is Ledger {
 
     function _bookDelegatorEmissions(address delegator, address operator, ShareId[] memory ids)
         internal
-        returns (uint256 gross)
+        returns (uint256 gross, uint256 stake)
     {
         for (uint256 i; i < ids.length; ++i) {
             ShareId memory id = ids[i];
             Emission memory e = _settleShare(id);
             (uint256 amount, uint256 mine) = _delegatorEmission(id, e, operator, delegator);
             gross += amount;
+            stake += mine;
             if (amount != 0) emissionOf[id.tableId][id.day].paid += amount;
             delegationPaid[id.tableId][id.day][operator] += mine;
             isDelegatorPaid[id.tableId][id.day][operator][delegator] = true;

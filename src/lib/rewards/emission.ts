@@ -33,7 +33,7 @@ export function shareOfPool(pool: bigint, { before, units, total }: PoolShare): 
 
 /**
  * Cuts an emission to what its units bear, rounded down: whoever pays for usage to earn from it gets back less than it paid.
- * @param capPpm the lower claim fee of operators and delegators
+ * @param capPpm the lowest claim fee of operators and delegators since the epoch began
  */
 export function capEmission(emission: bigint, units: bigint, capPpm: bigint): CappedEmission {
   const cap = mulDivDown(units, capPpm, PPM)

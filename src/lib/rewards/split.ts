@@ -149,7 +149,9 @@ export function spreadOverDelegators(
   const perShare = pool.perShare + total / delegated
   if (perShare <= MAX_PER_SHARE) return { spread: part, pool: { perShare, carry: total % delegated } }
   const room = (MAX_PER_SHARE - pool.perShare) * delegated
-  if (pool.carry >= room) return { spread: 0n, pool }
+  if (pool.carry >= room) {
+    return { spread: 0n, pool: { perShare: MAX_PER_SHARE, carry: pool.carry - room } }
+  }
   const excess = total - room
   return {
     spread: part - excess / PER_SHARE_SCALE,

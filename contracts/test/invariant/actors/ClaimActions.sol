@@ -124,6 +124,11 @@ abstract contract ClaimActions is HostActions {
     function ownerSets(uint256 kindSeed, uint256 valueSeed) external onTime {
         uint256 kind = mix(kindSeed, 1) % 4;
         if (kind == 0) {
+            earlierRates.push(
+                EarlierRate(
+                    _today(), rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm
+                )
+            );
             rates = IRewardDistributor.ClaimFees({
                 hostPpm: uint24(bound(mix(valueSeed, 1), 0, HIGHEST_CLAIM_FEE)),
                 operatorPpm: uint24(bound(mix(valueSeed, 2), 0, HIGHEST_CLAIM_FEE)),

@@ -115,11 +115,12 @@ contract EmissionSettlementTest is EmissionSetup {
     }
 
     function test_settle_capIsTheLowerClaimFee() public {
-        assertEq(emissions.capPpm(), 80_000, "operators pay less");
+        uint256 tomorrow = block.timestamp / 1 days + 1;
+        assertEq(emissions.capPpm(tomorrow), 80_000, "operators pay less");
         _setClaimFees(200_000, 123_457);
-        assertEq(emissions.capPpm(), 123_457, "delegators pay less");
+        assertEq(emissions.capPpm(tomorrow), 123_457, "delegators pay less");
         _setClaimFees(70_000, 70_000);
-        assertEq(emissions.capPpm(), 70_000, "both pay the same");
+        assertEq(emissions.capPpm(tomorrow), 70_000, "both pay the same");
 
         ModelId id = _model("capped", 1e18);
         uint256 tableId = _setTable(id, trainerA, validatorA);
@@ -129,6 +130,25 @@ contract EmissionSettlementTest is EmissionSetup {
         _beginDay(EPOCH + 1);
         _settle(tableId, EPOCH);
         _assertSettlement(tableId, EPOCH, 0.02625e18, 0.02625e18);
+    }
+
+    /// Fees of a day can be claimed at any rate since that day: a higher one later must not lift what the day is worth.
+    function test_settle_capIsTheLowestClaimFeeSinceTheEpochBegan() public {
+        uint256 today = block.timestamp / 1 days;
+
+        vm.warp((today + 1) * 1 days);
+        _setClaimFees(200_000, 200_000);
+        assertEq(emissions.capPpm(today), 80_000, "that of before was in force");
+        assertEq(emissions.capPpm(today + 1), 80_000, "also when the day began");
+        assertEq(emissions.capPpm(today + 2), 200_000, "not any more");
+
+        vm.warp((today + 3) * 1 days);
+        _setClaimFees(30_000, 40_000);
+        _setClaimFees(150_000, 50_000);
+        assertEq(emissions.capPpm(today + 2), 30_000, "for a moment is enough");
+        assertEq(emissions.capPpm(today + 3), 30_000, "on that day too");
+        assertEq(emissions.capPpm(today + 4), 50_000, "not any more");
+        assertEq(emissions.capPpm(0), 30_000, "the lowest of all");
     }
 
     function test_settle_withoutClaimFeesAllIsLeftOver() public {

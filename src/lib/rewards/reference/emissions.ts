@@ -65,6 +65,8 @@ export interface EmissionParts {
   readonly tables: FeeTables
   readonly stakes: Stakes
   readonly fees: () => EmissionFees
+  /** The lowest of both rates that was in force since an epoch began. */
+  readonly lowestFeeSince: (epoch: bigint) => bigint
   readonly gammaPpm: bigint
   readonly paymentToken: Address
   readonly address: Address
@@ -84,7 +86,8 @@ const MAX_EPOCH = 2n ** 16n - 1n
 const MAX_AMOUNT = 2n ** 104n - 1n
 
 export function createEmissions(parts: EmissionParts): Emissions {
-  const { memory, tokens, purse, tables, stakes, fees, gammaPpm, paymentToken, address } = parts
+  const { memory, tokens, purse, tables, stakes, fees, lowestFeeSince, gammaPpm, paymentToken, address } =
+    parts
   const pools = memory.cells<Pool>({ amount: 0n, settledUnits: 0n })
   const settlements = memory.cells(UNSETTLED)
   const isOperatorPaid = memory.cells(false)
@@ -122,9 +125,7 @@ export function createEmissions(parts: EmissionParts): Emissions {
     if (units === 0n) return { settlement: UNSETTLED, leftOver: 0n, units }
     const { amount, settledUnits } = pools.get(epoch)
     const full = shareOfPool(amount, { before: settledUnits, units, total: tables.unitsIn(epoch) })
-    const { operatorPpm, delegatorPpm } = fees()
-    const capPpm = operatorPpm < delegatorPpm ? operatorPpm : delegatorPpm
-    const { emission, leftOver } = capEmission(full, units, capPpm)
+    const { emission, leftOver } = capEmission(full, units, lowestFeeSince(epoch))
     const training = trainingOf(share, emission)
     return { settlement: { training, validators: emission - training, isSettled: true }, leftOver, units }
   }
@@ -159,17 +160,15 @@ export function createEmissions(parts: EmissionParts): Emissions {
     const amount = shareOfPool(delegatorsPart, { before, units: delegation, total: delegated })
     return { amount, delegation }
   }
-  const pay = (receiver: Address, gross: bigint, feePpm: bigint): bigint => {
-    if (gross === 0n) refuse('EmissionProgram', 'NothingToClaim')
-    return purse.pay(receiver, gross, claimFeeOf(gross, feePpm))
-  }
+  const pay = (receiver: Address, gross: bigint, feePpm: bigint): bigint =>
+    gross === 0n ? 0n : purse.pay(receiver, gross, claimFeeOf(gross, feePpm))
 
   return {
     fund(funder, { firstEpoch, count, amountEach }, timeSec) {
       if (amountEach === 0n || count === 0n) refuse('EmissionProgram', 'AmountInvalid', { amount: 0n })
-      if (firstEpoch <= epochOf(timeSec)) refuse('EmissionProgram', 'EpochInvalid', { epoch: firstEpoch })
-      if (firstEpoch + count > MAX_EPOCH)
-        refuse('EmissionProgram', 'EpochInvalid', { epoch: firstEpoch + count })
+      if (firstEpoch <= epochOf(timeSec) || firstEpoch > MAX_EPOCH)
+        refuse('EmissionProgram', 'EpochInvalid', { epoch: firstEpoch })
+      if (firstEpoch + count > MAX_EPOCH) refuse('EmissionProgram', 'EpochInvalid', { epoch: MAX_EPOCH })
       if (amountEach > MAX_AMOUNT / count) refuse('EmissionProgram', 'AmountInvalid', { amount: amountEach })
       for (let epoch = firstEpoch; epoch < firstEpoch + count; epoch += 1n) addToPool(epoch, amountEach)
       const amount = amountEach * count
@@ -192,19 +191,23 @@ export function createEmissions(parts: EmissionParts): Emissions {
         gross += operatorDue(operator, share, settle(share, timeSec))
         isOperatorPaid.put(true, share.tableId, share.epoch, operator)
       }
+      if (gross === 0n) refuse('EmissionProgram', 'NothingToClaim')
       return pay(receiver, gross, fees().operatorPpm)
     },
     claimDelegator({ delegator, operator }, shares, call, timeSec) {
       const receiver = receiverOf('EmissionProgram', delegator, call)
       let gross = 0n
+      let delegationSum = 0n
       for (const share of shares) {
         const { tableId, epoch } = share
         const { amount, delegation } = delegatorDue(delegator, operator, share, settle(share, timeSec))
         gross += amount
+        delegationSum += delegation
         const before = paidDelegation.get(tableId, epoch, operator)
         paidDelegation.put(before + delegation, tableId, epoch, operator)
         isDelegatorPaid.put(true, tableId, epoch, operator, delegator)
       }
+      if (delegationSum === 0n) refuse('EmissionProgram', 'NothingToClaim')
       return pay(receiver, gross, fees().delegatorPpm)
     },
     poolOf: (epoch) => pools.get(epoch),

@@ -14,7 +14,7 @@ import {
   type RequestWish,
   type Requests,
 } from './requests.js'
-import { createStakes, type Stakes } from './stakes.js'
+import { createStakes, epochOf, type Stakes } from './stakes.js'
 import { createFeeTables, type AttestedTable, type FeeTables } from './tables.js'
 import { createTokens, type Move } from './tokens.js'
 import { createVault, type Vault } from './vault.js'
@@ -55,7 +55,7 @@ export interface Reference {
   mint(token: Address, account: Address, amount: bigint): Effect
   putModel(modelId: Hex, model: RegisteredModel): Effect
   setRequestsPaused(isPaused: boolean): Effect
-  setClaimFees(fees: ClaimFeeRates): Effect
+  setClaimFees(fees: ClaimFeeRates, timeSec: bigint): Effect
   setTreasury(treasury: Address): Effect
 
   request(wish: RequestWish, timeSec: bigint): Effect<bigint>
@@ -138,6 +138,17 @@ export function createReference(settings: ReferenceSettings): Reference {
     token: paymentToken,
   })
   const rates = memory.cells(settings.claimFees)
+  const feeChanges = memory.cells<readonly FeeChange[]>([
+    { epoch: 0n, lowestPpm: lowestOf(settings.claimFees) },
+  ])
+  const lowestFeeSince = (epoch: bigint) => {
+    const changes = feeChanges.get()
+    const inForce = changes.filter((_, index) => (changes[index + 1]?.epoch ?? epoch) >= epoch)
+    return inForce.reduce(
+      (lowest, { lowestPpm }) => (lowestPpm < lowest ? lowestPpm : lowest),
+      MAX_CLAIM_FEE_PPM,
+    )
+  }
   const treasury = memory.cells(settings.treasury)
   const stakes = createStakes(memory)
   const tables = createFeeTables(memory)
@@ -152,6 +163,7 @@ export function createReference(settings: ReferenceSettings): Reference {
     tables,
     stakes,
     fees: () => rates.get(),
+    lowestFeeSince,
     gammaPpm,
     paymentToken,
     address: settings.emissions,
@@ -179,12 +191,13 @@ export function createReference(settings: ReferenceSettings): Reference {
     mint: (token, account, amount) => act(() => tokens.mint(token, account, amount)),
     putModel: (modelId, model) => act(() => requests.putModel(modelId, model)),
     setRequestsPaused: (isPaused) => act(() => requests.setPaused(isPaused)),
-    setClaimFees: (fees) =>
+    setClaimFees: (fees, timeSec) =>
       act(() => {
         for (const ppm of [fees.hostPpm, fees.operatorPpm, fees.delegatorPpm]) {
           if (ppm > MAX_CLAIM_FEE_PPM) refuse('RewardDistributor', 'ClaimFeeTooHigh', { ppm })
         }
         rates.put(fees)
+        feeChanges.put([...feeChanges.get(), { epoch: epochOf(timeSec), lowestPpm: lowestOf(fees) }])
       }),
     setTreasury: (account) => act(() => treasury.put(account)),
 
@@ -279,4 +292,14 @@ export function createReference(settings: ReferenceSettings): Reference {
       emissionPurse,
     },
   }
+}
+
+/** The lower claim fee of contributors since an epoch. */
+interface FeeChange {
+  readonly epoch: bigint
+  readonly lowestPpm: bigint
+}
+
+function lowestOf({ operatorPpm, delegatorPpm }: ClaimFeeRates): bigint {
+  return operatorPpm < delegatorPpm ? operatorPpm : delegatorPpm
 }

@@ -159,9 +159,9 @@ describe('emissions', () => {
         TOMORROW,
       )
     }
-    reference.setClaimFees({ hostPpm: 0n, operatorPpm: 200_000n, delegatorPpm: 200_000n })
+    reference.setClaimFees({ hostPpm: 0n, operatorPpm: 200_000n, delegatorPpm: 200_000n }, TODAY * 86_400n)
     for (const share of shares) reference.settleShare(share, AFTER)
-    reference.setClaimFees({ hostPpm: 0n, operatorPpm: 0n, delegatorPpm: 0n })
+    reference.setClaimFees({ hostPpm: 0n, operatorPpm: 0n, delegatorPpm: 0n }, AFTER)
     const claims = names.flatMap((name) => [
       () => reference.claimOperatorEmission(account(name), shares, NOBODY, AFTER),
       ...(['ann', 'ben'] as const).map((delegator) => () => {

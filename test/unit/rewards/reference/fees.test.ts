@@ -288,7 +288,10 @@ describe('refused actions', () => {
     ['WeightsTooLarge', (story) => story.attest(0, { judge: 2n ** 24n })],
     ['ContributorInvalid', (story) => story.attest(0, { judge: 0n })],
     ['LockTooLong', ({ reference }) => reference.lockBalance(account('ann'), START + 31n * DAY, START)],
-    ['ClaimFeeTooHigh', ({ reference }) => reference.setClaimFees({ ...NO_CLAIM_FEES, hostPpm: 200_001n })],
+    [
+      'ClaimFeeTooHigh',
+      ({ reference }) => reference.setClaimFees({ ...NO_CLAIM_FEES, hostPpm: 200_001n }, 0n),
+    ],
     ['SelfDelegation', (story) => story.delegate('ann', 'ann', 1n)],
     ['DelegationNotAccepted', (story) => story.delegate('ann', 'judge', 1n)],
     ['AmountTooLarge', ({ reference }) => reference.deposit(account('funder'), account('ann'), 2n ** 104n)],
