@@ -166,4 +166,20 @@ contract RewardLibTest is Test {
         assertEq(perShare, MAX_PER_SHARE, "full");
         assertEq(carry, 2 * SCALE, "stays");
     }
+
+    /// A delegator is paid by what a settlement now would spread; one that comes later, with more, must not spread less.
+    function testFuzz_spreadDown_neverFallsWhenThePartGrows(
+        uint32 part,
+        uint32 more,
+        uint8 room,
+        uint96 carry,
+        uint96 delegated
+    ) public pure {
+        delegated = uint96(bound(delegated, 1, 1e20));
+        carry = uint96(bound(carry, 0, 1e21));
+        uint256 perShare = MAX_PER_SHARE - room % 8;
+        (, uint256 first,) = RewardLib.spreadDown(part % 1_000, perShare, carry, delegated);
+        (, uint256 second,) = RewardLib.spreadDown(part % 1_000 + uint256(more), perShare, carry, delegated);
+        assertLe(first, second, "per share");
+    }
 }

@@ -59,6 +59,28 @@ contract SettingsTest is FlockTest {
         assertEq(keccak256(abi.encode(distributor.claimFees())), keccak256(abi.encode(fees)), "rates");
     }
 
+    function test_lowestClaimFeeSince_knowsEachRateThatWasInForce() public {
+        uint256 today = block.timestamp / 1 days;
+        assertEq(distributor.lowestClaimFeeSince(today + 1), 80_000, "operators pay less");
+        vm.warp((today + 2) * 1 days);
+        vm.startPrank(owner);
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 200_000, 190_000));
+        vm.warp((today + 4) * 1 days);
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 30_000, 40_000));
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 60_000, 50_000));
+
+        assertEq(distributor.lowestClaimFeeSince(0), 30_000, "of all times");
+        assertEq(distributor.lowestClaimFeeSince(today + 4), 30_000, "for a moment of the day");
+        assertEq(distributor.lowestClaimFeeSince(today + 5), 50_000, "not any more");
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 200_000, 200_000));
+        vm.warp((today + 9) * 1 days);
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 100_000, 200_000));
+
+        assertEq(distributor.lowestClaimFeeSince(today + 4), 30_000, "nothing that came later changes it");
+        assertEq(distributor.lowestClaimFeeSince(today + 9), 100_000, "the rate that the day began with was higher");
+        assertEq(distributor.lowestClaimFeeSince(today + 10), 100_000, "now");
+    }
+
     function test_owner_setsTreasuryAndAttesters() public {
         vm.startPrank(owner);
         vm.expectRevert(IRewardDistributor.AddressMissing.selector);

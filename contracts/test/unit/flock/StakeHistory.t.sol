@@ -102,6 +102,23 @@ contract StakeHistoryTest is FlockTest {
         assertEq(vault.stakeAt(operator, FIRST).own, 0, "and before");
     }
 
+    function test_stakeAt_ofADayBeforeSigmaWasSetTakesNoDelegation() public {
+        _stake(100);
+        _fund(1);
+        _fund(2);
+        _day(1);
+        _acceptsDelegation(250_000);
+        _day(2);
+        _stake(1);
+
+        IStakeVault.Stake memory stake = vault.stakeAt(operator, FIRST + 1);
+        assertEq(stake.own, 100, "own");
+        assertTrue(!stake.acceptsDelegation, "closed");
+        stake = vault.stakeAt(operator, FIRST + 2);
+        assertEq(stake.sigmaPpm, 250_000, "sigma");
+        assertTrue(stake.acceptsDelegation, "open");
+    }
+
     function test_stakeAt_walksBackOverSeveralChanges() public {
         _acceptsDelegation(0);
         for (uint256 day = 1; day <= 5; ++day) {

@@ -8,9 +8,11 @@ import {IModelHostConsumer} from "../../../src/interfaces/IModelHostConsumer.sol
 import {IReceiptVerifier} from "../../../src/interfaces/IReceiptVerifier.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {IUsageMeter} from "../../../src/interfaces/IUsageMeter.sol";
-import {Order, UsageReceipt} from "../../../src/types/Usage.sol";
+import {ModelId} from "../../../src/types/ModelId.sol";
+import {Order, Terms, UsageReceipt} from "../../../src/types/Usage.sol";
 import {MockVerifier} from "../../mocks/infernet/MockVerifier.sol";
 import {OrderTest} from "../../mocks/OrderTest.sol";
+import {Vm} from "../../utils/Vm.sol";
 
 /// @title Infernet payments that depend on the usage receipt.
 contract VerifierTest is OrderTest {
@@ -142,13 +144,13 @@ contract VerifierTest is OrderTest {
         assertEq(distributor.balanceOf(requester), DEPOSIT - FEE, "usage is paid from the balance");
     }
 
-    function test_bond_isTakenForAnOrderThatNobodySigned() public {
+    function test_bond_isTakenForAForgedReceiptOfAnOrder() public {
         Order memory o = order("salt");
         UsageReceipt memory receipt = receiptFor(o, 1, node, 17, 23);
         bytes memory reason =
-            abi.encodeWithSelector(IUsageMeter.OrderSignatureInvalid.selector, meter.orderDigest(o), requester);
+            abi.encodeWithSelector(IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), signer);
         uint32 id = coordinator.id();
-        bytes memory proof = orderProof(o, "somebody else", receipt, sign(receipt));
+        bytes memory proof = orderProof(o, "requester", receipt, sign(receipt, "somebody else"));
 
         vm.expectEmit(address(verifier));
         emit IReceiptVerifier.ReceiptRejected(id, 1, node, reason);
@@ -158,6 +160,85 @@ contract VerifierTest is OrderTest {
 
         assertEq(address(nodeWallet).balance, 4 ether, "node is fined");
         assertEq(distributor.balanceOf(requester), DEPOSIT, "nothing was taken");
+    }
+
+    /// Everything that a proof says by itself: what the node could have seen before it sent it.
+    function test_bond_isTakenForWhatTheProofSays() public {
+        vm.deal(address(nodeWallet), 10 ether);
+        vm.prank(node);
+        nodeWallet.approve(node, address(0), 10 ether);
+        UsageReceipt memory receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.requestId = "another";
+        _fined(receipt, IUsageMeter.ReceiptRequestMismatch.selector);
+        receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.modelId = ModelId.wrap("another");
+        _fined(receipt, IUsageMeter.ReceiptModelMismatch.selector);
+        receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.requester = host;
+        _fined(receipt, IUsageMeter.ReceiptRequesterMismatch.selector);
+        receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.node = secondNode;
+        _fined(receipt, IUsageMeter.ReceiptNodeMismatch.selector);
+        receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.interval = 2;
+        _fined(receipt, IUsageMeter.ReceiptIntervalMismatch.selector);
+        receipt = receiptFor(ask(), 1, node, 17, 23);
+        receipt.inputHash = "another";
+        _fined(receipt, IUsageMeter.ReceiptInputMismatch.selector);
+        _fined(receiptFor(ask(), 1, node, 101, 23), IUsageMeter.UsageAboveCap.selector);
+    }
+
+    function test_bond_isTakenForMorePromptTokensThanBytes() public {
+        Terms memory wide = terms();
+        wide.maxPromptTokens = 1_000;
+        vm.prank(host);
+        models.updateTerms(modelId, wide);
+
+        _fined(receiptFor(ask(), 1, node, uint32(PROMPT.length) + 129, 23), IUsageMeter.UsageAboveBytes.selector);
+    }
+
+    /// What others brought about while the node was at work undoes the delivery, and the node keeps its bond.
+    function test_delivery_revertsWithoutAFineForWhatOthersDid() public {
+        uint32 id = ask();
+        UsageReceipt memory receipt = receiptFor(id, 1, node, 17, 23);
+        vm.prank(host);
+        models.updateNodes(modelId, one(secondNode));
+        _unfined(id, receipt, abi.encodeWithSelector(IUsageMeter.NodeNotListed.selector, modelId, node));
+        vm.prank(host);
+        models.updateNodes(modelId, one(node));
+
+        vm.warp(1_700_000_000 + 1 hours + 1);
+        _unfined(
+            id,
+            receipt,
+            abi.encodeWithSelector(IUsageMeter.DeadlinePassed.selector, receipt.requestId, 1_700_000_000 + 1 hours)
+        );
+        meter.close(address(consumer), id);
+        _unfined(id, receipt, abi.encodeWithSelector(IUsageMeter.RequestNotOpen.selector, receipt.requestId));
+    }
+
+    function test_delivery_revertsWithoutAFineForOrdersThatAreNotInOrder() public {
+        Order memory o = order("salt");
+        UsageReceipt memory receipt = receiptFor(o, 1, node, 17, 23);
+        _unfinedOrder(
+            receipt,
+            orderProof(o, "somebody else", receipt, sign(receipt)),
+            abi.encodeWithSelector(IUsageMeter.OrderSignatureInvalid.selector, receipt.requestId, requester)
+        );
+        vm.prank(host);
+        models.pause(modelId);
+        _unfinedOrder(
+            receipt, proofFor(o, receipt), abi.encodeWithSelector(IUsageMeter.ModelNotActive.selector, modelId)
+        );
+        Terms memory changed = terms();
+        changed.requestPrice += 1;
+        vm.startPrank(host);
+        models.resume(modelId);
+        models.updateTerms(modelId, changed);
+        vm.stopPrank();
+        _unfinedOrder(
+            receipt, proofFor(o, receipt), abi.encodeWithSelector(IUsageMeter.TermsChanged.selector, modelId)
+        );
     }
 
     /// The proof is right, so that the node keeps its bond, and the delivery never happened.
@@ -258,6 +339,44 @@ contract VerifierTest is OrderTest {
             abi.encodeWithSelector(IUsageMeter.ReceiptSignatureInvalid.selector, meter.receiptDigest(receipt), signer)
         );
         _deliver(id, output(receipt), forged);
+        assertEq(address(nodeWallet).balance, 5 ether, "as before");
+    }
+
+    /// @dev A delivery with this receipt, signed, for the last request: refused, and the bond is gone.
+    function _fined(UsageReceipt memory receipt, bytes4 reason) private {
+        uint32 id = coordinator.id() - 1;
+        uint256 bonds = address(nodeWallet).balance;
+        bytes memory proof = abi.encode(receipt, sign(receipt));
+        vm.recordLogs();
+
+        _deliver(id, output(receipt), proof);
+
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        bytes4 refusal;
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IReceiptVerifier.ReceiptRejected.selector) continue;
+            refusal = bytes4(abi.decode(logs[i].data, (bytes)));
+        }
+        assertEq(bytes32(refusal), bytes32(reason), "for this reason");
+        assertEq(bonds - address(nodeWallet).balance, PAYMENT, "node is fined");
+        assertTrue(verifier.isRejected(id, 1, node), "rejected");
+    }
+
+    function _unfined(uint32 id, UsageReceipt memory receipt, bytes memory reason) private {
+        bytes memory proof = abi.encode(receipt, sign(receipt));
+        vm.expectRevert(reason);
+        _deliver(id, output(receipt), proof);
+        assertEq(address(nodeWallet).balance, 5 ether, "as before");
+        assertTrue(!verifier.isRejected(id, 1, node), "not rejected");
+    }
+
+    function _unfinedOrder(UsageReceipt memory receipt, bytes memory proof, bytes memory reason) private {
+        SignedSubscription memory s = signed(_paid(), 1);
+        vm.expectRevert(reason);
+        vm.prank(node);
+        coordinator.deliverComputeDelegatee(
+            s.nonce, s.expiry, s.sub, s.v, s.r, s.s, 1, "", output(receipt), proof, address(nodeWallet)
+        );
         assertEq(address(nodeWallet).balance, 5 ether, "as before");
     }
 
