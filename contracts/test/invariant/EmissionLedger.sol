@@ -33,13 +33,6 @@ abstract contract EmissionLedger is Ledger {
     uint256 internal emissionsIn;
     uint256 internal emissionsOut;
     uint256 internal emissionsDonated;
-    /// @dev The lower claim fee of operators and delegators that was replaced on a day.
-    struct EarlierRate {
-        uint256 until;
-        uint256 ppm;
-    }
-
-    EarlierRate[] internal earlierRates;
     uint256 internal emissionFeesDue;
     uint256 internal emissionFeesPaid;
 
@@ -49,11 +42,13 @@ abstract contract EmissionLedger is Ledger {
         if (day > lastPoolDay) lastPoolDay = day;
     }
 
-    /// @dev Most emission for a unit: the lowest claim fee of operators and delegators since the day began.
+    /// @dev Most emission for a unit of a day: the lowest claim fee of operators and delegators since the day began. The fee
+    ///      before a change counts unless that was before the day.
     function _capPpm(uint256 day) internal view returns (uint256 lowest) {
-        lowest = rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm;
-        for (uint256 i = earlierRates.length; i > 0 && earlierRates[i - 1].until >= day; --i) {
-            if (earlierRates[i - 1].ppm < lowest) lowest = earlierRates[i - 1].ppm;
+        lowest = PPM;
+        for (uint256 i; i < feeChanges.length; ++i) {
+            if (i + 1 < feeChanges.length && feeChanges[i + 1].day < day) continue;
+            if (feeChanges[i].ppm < lowest) lowest = feeChanges[i].ppm;
         }
     }
 
@@ -171,22 +166,24 @@ abstract contract EmissionLedger is Ledger {
             Emission memory e = _settleShare(id);
             uint256 amount = _operatorEmission(id, e, operator);
             gross += amount;
-            stake += mine;
             if (amount != 0) emissionOf[id.tableId][id.day].paid += amount;
             isOperatorPaid[id.tableId][id.day][operator] = true;
         }
     }
 
+    /// @dev The same for a delegator. A part below a unit counts as paid, so that the unit becomes the next delegator's.
+    /// @return gross what the delegator is paid
+    /// @return delegated sum of the delegations that it was not paid for before
     function _bookDelegatorEmissions(address delegator, address operator, ShareId[] memory ids)
         internal
-        returns (uint256 gross, uint256 stake)
+        returns (uint256 gross, uint256 delegated)
     {
         for (uint256 i; i < ids.length; ++i) {
             ShareId memory id = ids[i];
             Emission memory e = _settleShare(id);
             (uint256 amount, uint256 mine) = _delegatorEmission(id, e, operator, delegator);
             gross += amount;
-            stake += mine;
+            delegated += mine;
             if (amount != 0) emissionOf[id.tableId][id.day].paid += amount;
             delegationPaid[id.tableId][id.day][operator] += mine;
             isDelegatorPaid[id.tableId][id.day][operator][delegator] = true;

@@ -136,6 +136,12 @@ abstract contract Ledger is InvariantTest, OrderTest {
         uint256 refund;
     }
 
+    /// @dev The lower claim fee of operators and delegators from a day on.
+    struct FeeChange {
+        uint256 day;
+        uint256 ppm;
+    }
+
     /// @dev A table's emission of a day.
     struct ShareId {
         uint256 tableId;
@@ -170,6 +176,7 @@ abstract contract Ledger is InvariantTest, OrderTest {
     Fees internal told;
     Fees internal worked;
     IRewardDistributor.ClaimFees internal rates = IRewardDistributor.ClaimFees(0, 80_000, 145_000);
+    FeeChange[] internal feeChanges;
     mapping(address account => uint256 tokens) internal wallet;
     uint256 internal funded;
     uint256 internal deposited;
@@ -364,13 +371,16 @@ abstract contract Ledger is InvariantTest, OrderTest {
                 book.carry = whole % delegated;
             } else {
                 book.saturated = true;
-                if (book.carry < room) {
-                    book.perShare = MOST_PER_SHARE;
-                    book.carry = (whole - room) % SCALE;
-                    part -= (whole - room) / SCALE;
+                // What is left over can already be more than there is room.
+                uint256 excess = whole - room;
+                if (excess < part * SCALE) {
+                    book.carry = excess % SCALE;
+                    part -= excess / SCALE;
                 } else {
+                    book.carry -= room;
                     part = 0;
                 }
+                book.perShare = MOST_PER_SHARE;
             }
         }
         book.accrued += earned - part;

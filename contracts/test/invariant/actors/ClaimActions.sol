@@ -124,17 +124,13 @@ abstract contract ClaimActions is HostActions {
     function ownerSets(uint256 kindSeed, uint256 valueSeed) external onTime {
         uint256 kind = mix(kindSeed, 1) % 4;
         if (kind == 0) {
-            earlierRates.push(
-                EarlierRate(
-                    _today(), rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm
-                )
-            );
             rates = IRewardDistributor.ClaimFees({
                 hostPpm: uint24(bound(mix(valueSeed, 1), 0, HIGHEST_CLAIM_FEE)),
                 operatorPpm: uint24(bound(mix(valueSeed, 2), 0, HIGHEST_CLAIM_FEE)),
                 delegatorPpm: uint24(bound(mix(valueSeed, 3), 0, HIGHEST_CLAIM_FEE))
             });
             call(owner, address(distributor), abi.encodeCall(IRewardDistributor.setClaimFees, (rates)), "");
+            _feesChanged();
         } else if (kind == 1) {
             receiverOfClaimFees = mix(valueSeed, 1) % 2 == 0 ? treasury : safe;
             call(owner, address(distributor), abi.encodeCall(IRewardDistributor.setTreasury, (receiverOfClaimFees)), "");
@@ -219,6 +215,11 @@ abstract contract ClaimActions is HostActions {
         uint256 kind = mix(seed, 2) % 6;
         if (kind == 0) _moveTo((_today() + 1) * 1 days);
         else _moveTo(clock + bound(mix(seed, 1), 1, kind == 1 ? 3 days : 2 hours));
+    }
+
+    function _feesChanged() internal {
+        uint256 lower = rates.operatorPpm < rates.delegatorPpm ? rates.operatorPpm : rates.delegatorPpm;
+        feeChanges.push(FeeChange(_today(), lower));
     }
 
     function _hostPaid(uint256 index, address to) internal {

@@ -100,9 +100,9 @@ abstract contract EmissionActions is ClaimActions {
         external
         returns (uint256 gross)
     {
-        uint256 stake;
-        (gross, stake) = _bookDelegatorEmissions(delegator, operator, ids);
-        if (stake == 0) revert NothingBooked();
+        uint256 delegated;
+        (gross, delegated) = _bookDelegatorEmissions(delegator, operator, ids);
+        if (delegated == 0) revert NothingBooked();
     }
 
     /// @dev An operator's claim.
