@@ -55,6 +55,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
         }
         vm.prank(funder);
         token.approve(address(emissions), type(uint256).max);
+        _setUpStake();
         _addActions();
     }
 
@@ -68,6 +69,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x02"
+    /// forge-config: default.invariant.check_interval = 4
     function invariant_reservesAreEscrowsPartsBalancesAndRemainders() public view {
         uint256 owed = _openEscrow() + distributor.treasuryOwed();
         for (uint256 i; i < requesters.length; ++i) {
@@ -175,6 +177,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
 
     /// An operator and its delegators together: floors of each table's shares, less the carry of the per-share spread.
     /// forge-config: default.fuzz.seed = "0x0a"
+    /// forge-config: default.invariant.check_interval = 4
     function invariant_tablesPayTheirMembersSharesAndNoMore() public view {
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
@@ -227,6 +230,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x0c"
+    /// forge-config: default.invariant.check_interval = 2
     function invariant_delegatorsEarnFromNoUsageBeforeTheirStake() public view {
         for (uint256 i; i < operators.length; ++i) {
             address operator = operators[i];
@@ -244,6 +248,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x0d"
+    /// forge-config: default.invariant.check_interval = 4
     function invariant_accountsOutsideTablesAndStakeEarnNothing() public view {
         address[5] memory others = [stranger, safe, owner, attesters[0], nodes[0]];
         for (uint256 i; i < others.length; ++i) {
@@ -310,6 +315,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x12"
+    /// forge-config: default.invariant.check_interval = 4
     function invariant_modelsOfAnOperatorAreThoseWhoseTablesNameIt() public view {
         uint256[] memory found = new uint256[](operators.length);
         for (uint256 i; i < model.length; ++i) {
@@ -472,6 +478,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x22"
+    /// forge-config: default.invariant.check_interval = 8
     function invariant_noViewReverts() public {
         vm.warp(clock);
         uint256 i = mix(clock, asked.length) % model.length;
@@ -519,6 +526,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x13"
+    /// forge-config: default.invariant.check_interval = 8
     function invariant_everyoneCanBePaidAtAnyMoment() public {
         _payEveryone(false);
         assertEq(distributor.treasuryOwed(), 0, "the treasury too");
@@ -526,6 +534,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// forge-config: default.fuzz.seed = "0x14"
+    /// forge-config: default.invariant.check_interval = 16
     function invariant_orderOfClaimsChangesNoAmount() public {
         uint256 snapshot = vm.snapshotState();
         _payEveryone(false);
@@ -816,11 +825,12 @@ contract FlockInvariants is EmissionActions, StakeActions {
     }
 
     /// @dev The first model's host is its own consumer; the second has had as many nodes as a model can list, so that places
-    ///      are given anew from now on.
+    ///      are given anew from now on; the third and the fourth cost a few units. All have contributors.
     function _setUpModels() private {
         _register(hosts[0], hosts[0], terms());
         _register(host, consumers[0], terms());
-        _register(hosts[2], consumers[1], terms());
+        _register(hosts[2], consumers[1], Terms(3, 0, 0, 100, 100, 600_000, 400_000));
+        _register(host, consumers[1], Terms(2, 0, 0, 100, 100, 500_000, 300_000));
         address[] memory many = new address[](32);
         (many[0], many[1]) = (node, secondNode);
         for (uint256 i = 2; i < many.length; ++i) {
@@ -830,6 +840,27 @@ contract FlockInvariants is EmissionActions, StakeActions {
         models.updateNodes(model[1].id, many);
         models.updateNodes(model[1].id, two(node, secondNode));
         vm.stopPrank();
+    }
+
+    /// @dev From one unit delegated to more than a token; the last operator has not set sigma yet.
+    function _setUpStake() private {
+        for (uint256 i; i + 1 < operators.length; ++i) {
+            _setsSigma(operators[i], i * 200_000);
+        }
+        _delegates(delegators[0], operators[0], 1);
+        _delegates(delegators[0], operators[1], 1);
+        _delegates(delegators[1], operators[1], 1);
+        _delegates(delegators[0], operators[2], 2);
+        _delegates(delegators[1], operators[2], 3);
+        _delegates(delegators[3], operators[2], 2);
+        _delegates(delegators[2], operators[3], 1e18 + 1);
+        _delegates(delegators[3], operators[3], 7);
+        for (uint256 i; i < model.length; ++i) {
+            // Not every seed makes a table that is accepted.
+            for (uint256 seed; model[i].tableId == 0; ++seed) {
+                _names(i, mix(seed, i), seed);
+            }
+        }
     }
 
     function _addActions() private {
@@ -866,7 +897,8 @@ contract FlockInvariants is EmissionActions, StakeActions {
         addAction(this.stakerWithdraws.selector, 2);
         addAction(this.hostClaims.selector, 2);
         addAction(this.operatorClaims.selector, 3);
-        addAction(this.delegatorClaims.selector, 5);
+        addAction(this.delegatorClaims.selector, 4);
+        addAction(this.claimsComeBeforeATableEnds.selector, 3);
         addAction(this.anyonePaysTheTreasury.selector, 1);
         addAction(this.ownerSets.selector, 2);
         addAction(this.strangerTrespasses.selector, 1);

@@ -406,6 +406,16 @@ abstract contract Ledger is InvariantTest, OrderTest {
         return scaled / SCALE - book.claimed;
     }
 
+    /// @dev What the contracts say an operator and its delegators can claim.
+    function _assertDues(address operator) internal view {
+        OperatorBook memory book = _settledBook(operator);
+        assertEq(distributor.claimableOperator(operator), book.accrued, "operator's due");
+        for (uint256 i; i < delegators.length; ++i) {
+            uint256 due = _delegatorDue(operator, delegators[i], book.perShare);
+            assertEq(distributor.claimableDelegator(delegators[i], operator), due, "delegator's due");
+        }
+    }
+
     /// @dev Before a stake changes: the past is split by the stake it was earned with.
     function _beforeStake(address operator) internal {
         _settle(operator);

@@ -85,7 +85,28 @@ abstract contract ClaimActions is HostActions {
     function delegatorClaims(uint256 whoSeed, uint256 operatorSeed, uint256 shapeSeed) external onTime {
         address who = pick(delegators, whoSeed);
         (address caller, address to) = _callerAndReceiver(who, shapeSeed);
-        address[] memory list = _operatorsToClaim(pick(operators, operatorSeed), true, shapeSeed);
+        _claimsAsDelegator(who, _operatorsToClaim(pick(operators, operatorSeed), true, shapeSeed), caller, to);
+    }
+
+    /// @dev Fees of some models wait, delegators are paid ahead of their operators, and one of the tables ends: what is split
+    ///      later with those who were paid is the same sum.
+    function claimsComeBeforeATableEnds(uint256 modelSeed, uint256 membersSeed, uint256 shapeSeed) external onTime {
+        for (uint256 i; i < 3; ++i) {
+            uint256 modelIndex = _modelAt(modelSeed % model.length + i);
+            uint256 before = asked.length;
+            _asks(pick(requesters, mix(shapeSeed, i)), modelIndex, 1, 0, 1, mix(shapeSeed, 50 + i));
+            if (asked.length != before) _delivers(before, mix(shapeSeed, 60 + i), mix(shapeSeed, 70 + i));
+        }
+        for (uint256 i; i < delegators.length; ++i) {
+            _claimsAsDelegator(delegators[i], operators, stranger, address(0));
+        }
+        _names(_modelAt(modelSeed % model.length), membersSeed, mix(shapeSeed, 80));
+        for (uint256 i; i < operators.length; ++i) {
+            _assertDues(operators[i]);
+        }
+    }
+
+    function _claimsAsDelegator(address who, address[] memory list, address caller, address to) private {
         uint256[] memory gross = new uint256[](list.length);
         uint256 net;
         uint256 claimFees_;

@@ -166,7 +166,11 @@ abstract contract HostActions is OrderActions {
 
     /// @dev New tables for any model: members of either role or both, of one model or many, of none at all.
     function attesterNamesContributors(uint256 modelSeed, uint256 membersSeed, uint256 kindSeed) external onTime {
-        Model storage m = model[modelSeed % model.length];
+        _names(modelSeed % model.length, membersSeed, kindSeed);
+    }
+
+    function _names(uint256 modelIndex, uint256 membersSeed, uint256 kindSeed) internal {
+        Model storage m = model[modelIndex];
         uint256 all = 2 ** operators.length;
         IRewardDistributor.ContributorTable memory t = IRewardDistributor.ContributorTable({
             modelId: m.id,

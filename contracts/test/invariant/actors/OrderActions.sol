@@ -12,7 +12,7 @@ import {NodeActions} from "./NodeActions.sol";
 /// @title Requesters sign orders, nodes answer them through subscriptions that the delegate signer signed, or try to be paid
 ///        for them again.
 abstract contract OrderActions is NodeActions {
-    uint256 private constant MOST_ORDERS = 32;
+    uint256 private constant MOST_ORDERS = 48;
     uint16 private constant REDUNDANCY = 2;
 
     /// @dev The delegated subscription that was used last, by its consumer.

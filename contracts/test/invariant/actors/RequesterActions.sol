@@ -10,7 +10,7 @@ import {EmissionLedger} from "../EmissionLedger.sol";
 
 /// @title Requesters ask, cancel, take escrow back, and fill, lock and empty their balances.
 abstract contract RequesterActions is EmissionLedger {
-    uint256 private constant MOST_REQUESTS = 48;
+    uint256 private constant MOST_REQUESTS = 64;
     uint256 private constant MOST_LOCK = 30 days;
 
     function requesterAsks(uint256 whoSeed, uint256 modelSeed, uint256 shapeSeed) external onTime {

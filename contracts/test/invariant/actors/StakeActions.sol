@@ -39,24 +39,7 @@ abstract contract StakeActions is Ledger {
 
     /// @dev At once the first time, announced afterwards.
     function operatorSetsSigma(uint256 whoSeed, uint256 sigmaSeed) external onTime {
-        address who = pick(operators, whoSeed);
-        StakeBook storage s = staked[who];
-        uint256 sigma = bound(mix(sigmaSeed, 1), 0, PPM);
-        bytes memory refusal;
-        if (rarely(sigmaSeed, 10)) {
-            sigma = PPM + 1;
-            refusal = abi.encodeWithSelector(IStakeVault.SigmaInvalid.selector, sigma);
-        }
-        call(who, address(vault), abi.encodeCall(IStakeVault.setSigma, (sigma)), refusal);
-        if (refusal.length != 0) return;
-        if (s.accepts) {
-            (s.pendingSigma, s.pendingFrom) = (sigma, clock + COOLDOWN);
-            _assertDues(who);
-        } else {
-            _beforeStake(who);
-            (s.sigmaPpm, s.accepts) = (sigma, true);
-            _stakeMoved(who);
-        }
+        _setsSigma(pick(operators, whoSeed), rarely(sigmaSeed, 10) ? PPM + 1 : bound(mix(sigmaSeed, 1), 0, PPM));
     }
 
     function anyoneAppliesSigma(uint256 whoSeed) external onTime {
@@ -84,21 +67,7 @@ abstract contract StakeActions is Ledger {
     }
 
     function delegatorDelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
-        address who = pick(delegators, whoSeed);
-        address operator = pick(operators, operatorSeed);
-        StakeBook storage s = staked[operator];
-        uint256 amount = _amount(amountSeed);
-        bytes memory refusal;
-        if (who == operator) refusal = abi.encodeWithSelector(IStakeVault.SelfDelegation.selector);
-        else if (!s.accepts) refusal = abi.encodeWithSelector(IStakeVault.DelegationNotAccepted.selector, operator);
-        else if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
-        stakeToken.mint(who, amount);
-        call(who, address(vault), abi.encodeCall(IStakeVault.delegate, (operator, amount)), refusal);
-        if (refusal.length != 0) return;
-        _beforeStake(operator, who);
-        delegation[operator][who] += amount;
-        s.delegated += amount;
-        _stakeMoved(operator, who);
+        _delegates(pick(delegators, whoSeed), pick(operators, operatorSeed), _amount(amountSeed));
     }
 
     function delegatorUndelegates(uint256 whoSeed, uint256 operatorSeed, uint256 amountSeed) external onTime {
@@ -136,6 +105,37 @@ abstract contract StakeActions is Ledger {
         delete leaving[operator][who];
     }
 
+    function _setsSigma(address who, uint256 sigma) internal {
+        StakeBook storage s = staked[who];
+        bytes memory refusal;
+        if (sigma > PPM) refusal = abi.encodeWithSelector(IStakeVault.SigmaInvalid.selector, sigma);
+        call(who, address(vault), abi.encodeCall(IStakeVault.setSigma, (sigma)), refusal);
+        if (refusal.length != 0) return;
+        if (s.accepts) {
+            (s.pendingSigma, s.pendingFrom) = (sigma, clock + COOLDOWN);
+            _assertDues(who);
+        } else {
+            _beforeStake(who);
+            (s.sigmaPpm, s.accepts) = (sigma, true);
+            _stakeMoved(who);
+        }
+    }
+
+    function _delegates(address who, address operator, uint256 amount) internal {
+        StakeBook storage s = staked[operator];
+        bytes memory refusal;
+        if (who == operator) refusal = abi.encodeWithSelector(IStakeVault.SelfDelegation.selector);
+        else if (!s.accepts) refusal = abi.encodeWithSelector(IStakeVault.DelegationNotAccepted.selector, operator);
+        else if (amount == 0) refusal = abi.encodeWithSelector(IStakeVault.AmountInvalid.selector, 0);
+        stakeToken.mint(who, amount);
+        call(who, address(vault), abi.encodeCall(IStakeVault.delegate, (operator, amount)), refusal);
+        if (refusal.length != 0) return;
+        _beforeStake(operator, who);
+        delegation[operator][who] += amount;
+        s.delegated += amount;
+        _stakeMoved(operator, who);
+    }
+
     function _leaves(address operator, address account, uint256 amount) private {
         Leaving storage l = leaving[operator][account];
         l.amount += amount;
@@ -150,16 +150,6 @@ abstract contract StakeActions is Ledger {
     function _stakeMoved(address operator, address delegator) private {
         _afterStake(operator, delegator);
         _assertDues(operator);
-    }
-
-    /// @dev Stake that moves changes nothing that was earned.
-    function _assertDues(address operator) private view {
-        OperatorBook memory book = _settledBook(operator);
-        assertEq(distributor.claimableOperator(operator), book.accrued, "operator's due after stake moved");
-        for (uint256 i; i < delegators.length; ++i) {
-            uint256 due = _delegatorDue(operator, delegators[i], book.perShare);
-            assertEq(distributor.claimableDelegator(delegators[i], operator), due, "delegator's due after stake moved");
-        }
     }
 
     /// @dev A few base units, anything below a token, or much: each in a third of all cases.
