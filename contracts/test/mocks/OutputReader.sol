@@ -45,7 +45,11 @@ contract OutputReader {
     }
 
     /// @dev The decoder of the language, which reverts where OutputLib answers false.
-    function strictOutput(bytes calldata output) external pure returns (bytes memory answer, UsageReceipt memory receipt) {
+    function strictOutput(bytes calldata output)
+        external
+        pure
+        returns (bytes memory answer, UsageReceipt memory receipt)
+    {
         bytes memory encodedReceipt;
         (answer, encodedReceipt) = abi.decode(output, (bytes, bytes));
         require(encodedReceipt.length == 9 * 32, "another length");

@@ -77,7 +77,8 @@ contract ClaimsTest is ContributorTest {
 
         assertEq(paid, dueA + dueB - fees, "all that was due, once");
         assertEq(distributor.treasuryOwed(), fees, "8 %");
-        assertEq(distributor.claimableOperator(trainerA) + distributor.claimableOperator(validatorB), 0, "nothing left");
+        assertEq(distributor.claimableOperator(trainerA), 0, "nothing left");
+        assertEq(distributor.claimableOperator(validatorB), 0, "nothing left");
     }
 
     /// What was settled before a change of stake waits, and is paid with what was earned afterwards.

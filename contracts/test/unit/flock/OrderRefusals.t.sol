@@ -89,10 +89,11 @@ contract OrderRefusalsTest is OrderTest {
     function test_order_revertsForAnotherSubscription() public {
         Order memory o = order("salt");
         UsageReceipt memory receipt = answer(o, 1);
+        bytes memory refusal = abi.encodeWithSelector(IUsageMeter.OrderUsed.selector, receipt.requestId);
 
-        refused(o, receipt, proofFor(o, receipt), abi.encodeWithSelector(IUsageMeter.OrderUsed.selector, receipt.requestId));
+        refused(o, receipt, proofFor(o, receipt), refusal);
         receipt = receiptFor(o, 1, secondNode, 17, 23);
-        refused(o, receipt, proofFor(o, receipt), abi.encodeWithSelector(IUsageMeter.OrderUsed.selector, receipt.requestId));
+        refused(o, receipt, proofFor(o, receipt), refusal);
     }
 
     function test_order_revertsForALaterInterval() public {
@@ -288,7 +289,10 @@ contract OrderRefusalsTest is OrderTest {
         UsageReceipt memory receipt = receiptFor(o, 1, stranger, 17, 23);
 
         refused(
-            o, receipt, proofFor(o, receipt), abi.encodeWithSelector(IUsageMeter.NodeNotListed.selector, modelId, stranger)
+            o,
+            receipt,
+            proofFor(o, receipt),
+            abi.encodeWithSelector(IUsageMeter.NodeNotListed.selector, modelId, stranger)
         );
     }
 

@@ -29,7 +29,14 @@ contract OrdersTest is OrderTest {
     function test_order_isSplitByItsTerms() public {
         address trainer = actor("trainer");
         address validator = actor("validator");
-        attest(table(modelId, contributors(one(trainer), one(uint32(1))), contributors(one(validator), one(uint32(1))), 1));
+        attest(
+            table(
+                modelId,
+                contributors(one(trainer), one(uint32(1))),
+                contributors(one(validator), one(uint32(1))),
+                1
+            )
+        );
 
         answer(order("salt"), 1);
 

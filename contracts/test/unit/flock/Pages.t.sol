@@ -23,9 +23,11 @@ contract PagesTest is ContributorTest {
     }
 
     /// Nobody's part of a fee is less than nothing, nor more than the fee, wherever the floors of the sums fall.
-    function testFuzz_usageRecorded_showsPartsOfEachFee(uint8[8] calldata prices, uint24 trainingPpm, uint24 validatorPpm)
-        public
-    {
+    function testFuzz_usageRecorded_showsPartsOfEachFee(
+        uint8[8] calldata prices,
+        uint24 trainingPpm,
+        uint24 validatorPpm
+    ) public {
         trainingPpm = uint24(bound(trainingPpm, 0, 1_000_000));
         validatorPpm = uint24(bound(validatorPpm, 0, 1_000_000 - trainingPpm));
         // Every other split leaves the host nothing but what floors leave.

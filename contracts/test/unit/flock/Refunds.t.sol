@@ -43,7 +43,7 @@ contract RefundsTest is FlockTest {
         _answer(id, 2, node);
         uint256 balance = distributor.balanceOf(requester);
         (Request memory request,) = consumer.requestOf(id);
-        assertEq(request.deadline, START + 5 hours + 1 hours, "five periods after its creation the last interval is over");
+        assertEq(request.deadline, START + 5 hours + 1 hours, "the last interval is over after five periods");
         vm.warp(uint256(request.deadline) + 1);
 
         uint256 refund = consumer.reclaim(id);

@@ -4,8 +4,7 @@ pragma solidity 0.8.30;
 import {RewardLib} from "../../../src/libraries/RewardLib.sol";
 import {Test} from "../../utils/Test.sol";
 
-/// @title The arithmetic of rewards within the ranges of the books: amounts below 2^104, stake below 2^96, weights below
-///        2^24.
+/// @title The arithmetic of rewards in the ranges of the books: amounts below 2^104, stake below 2^96, weights below 2^24.
 contract RewardLibTest is Test {
     uint256 internal constant SCALE = 1e18;
     uint256 internal constant MAX_PER_SHARE = type(uint144).max;
@@ -125,7 +124,7 @@ contract RewardLibTest is Test {
     ) public pure {
         part = uint104(bound(part, 1, type(uint104).max));
         delegated = uint96(bound(delegated, 1, type(uint96).max));
-        // Room for less than the part. A carry that is left from larger delegations may by itself be more than the room.
+        // Room for less than the part. A carry left from larger delegations may by itself be more than the room.
         uint256 room = (uint256(part) * SCALE + carry) / delegated;
         if (carry % 2 == 0) room = perShare % 4;
         perShare = bound(perShare, room < MAX_PER_SHARE ? MAX_PER_SHARE - room : 0, MAX_PER_SHARE);
@@ -167,7 +166,7 @@ contract RewardLibTest is Test {
         assertEq(carry, 2 * SCALE, "stays");
     }
 
-    /// A delegator is paid by what a settlement now would spread; one that comes later, with more, must not spread less.
+    /// A delegator is paid by what a settlement now would spread; a later one, with more, must not spread less.
     function testFuzz_spreadDown_neverFallsWhenThePartGrows(
         uint32 part,
         uint32 more,
