@@ -128,10 +128,11 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         bool hasAccrued;
     }
 
-    /// @dev The lower claim fee of contributors since a day.
+    /// @dev Claim fees of contributors that a day brought: the lowest of them, and the lower one that it ended with.
     struct FeeChange {
         uint16 epoch;
         uint24 lowestPpm;
+        uint24 lastPpm;
     }
 
     Totals internal totals;
@@ -437,8 +438,8 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         lowestPpm = MAX_CLAIM_FEE_PPM;
         while (i != 0) {
             FeeChange memory change = feeChanges[--i];
+            if (change.epoch < epoch) return change.lastPpm < lowestPpm ? change.lastPpm : lowestPpm;
             if (change.lowestPpm < lowestPpm) lowestPpm = change.lowestPpm;
-            if (change.epoch < epoch) break;
         }
     }
 
@@ -814,9 +815,23 @@ contract RewardDistributor is IRewardDistributor, Ownable2Step, EIP712 {
         hostClaimPpm = newFees.hostPpm;
         totals.operatorPpm = newFees.operatorPpm;
         totals.delegatorPpm = newFees.delegatorPpm;
-        uint24 lowestPpm = newFees.operatorPpm < newFees.delegatorPpm ? newFees.operatorPpm : newFees.delegatorPpm;
-        feeChanges.push(FeeChange(uint16(_today()), lowestPpm));
+        _noteFeeChange(newFees.operatorPpm < newFees.delegatorPpm ? newFees.operatorPpm : newFees.delegatorPpm);
         emit ClaimFeesSet(newFees);
+    }
+
+    /// @dev One entry a day, however often fees change.
+    function _noteFeeChange(uint24 ppm) internal {
+        uint256 count = feeChanges.length;
+        FeeChange memory change = FeeChange(uint16(_today()), ppm, ppm);
+        if (count != 0) {
+            FeeChange memory latest = feeChanges[count - 1];
+            if (latest.epoch == change.epoch) {
+                if (latest.lowestPpm < ppm) change.lowestPpm = latest.lowestPpm;
+                feeChanges[count - 1] = change;
+                return;
+            }
+        }
+        feeChanges.push(change);
     }
 
     function _setTreasury(address newTreasury) internal {

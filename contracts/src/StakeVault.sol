@@ -165,7 +165,7 @@ contract StakeVault is IStakeVault {
         StakeRecord memory stake = stakes[operator];
         if (epoch > stake.changedIn) return _stakeOf(operator);
         uint256 kept = stake.keptIn;
-        while (epoch <= kept) {
+        while (kept != 0 && epoch <= kept) {
             StakePoint memory point = stakePoints[operator][kept];
             if (epoch > point.changedIn) {
                 return Stake(point.own, point.delegated, point.sigmaPpm, point.acceptsDelegation);
@@ -180,7 +180,7 @@ contract StakeVault is IStakeVault {
         DelegationRecord memory delegation = delegations[operator][delegator];
         if (epoch > delegation.changedIn) return delegation.amount;
         uint256 kept = delegation.keptIn;
-        while (epoch <= kept) {
+        while (kept != 0 && epoch <= kept) {
             DelegationPoint memory point = delegationPoints[operator][delegator][kept];
             if (epoch > point.changedIn) return point.amount;
             kept = point.previous;

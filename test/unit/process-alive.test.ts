@@ -16,13 +16,19 @@ describe('isProcessAlive', () => {
   })
 
   it('takes one that nobody collected for ended', async () => {
-    // The shell becomes a program that never asks what became of its child.
-    const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'])
-    const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string]
+    // The shell becomes `cat`, which never asks what became of its child; the echo tells that it has.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 60 >/dev/null & echo $!; exec cat'])
+    const output = parent.stdout.setEncoding('utf8')
+    const [line] = (await once(output, 'data')) as [string]
+    const child = Number(line)
     try {
-      while (isProcessAlive(Number(line))) await new Promise((resolve) => setTimeout(resolve, 10))
+      parent.stdin.write('ready')
+      await once(output, 'data')
+      expect(isProcessAlive(child)).toBe(true)
+      process.kill(child, 'SIGKILL')
+      while (isProcessAlive(child)) await new Promise((resolve) => setTimeout(resolve, 10))
 
-      expect(() => process.kill(Number(line), 0)).not.toThrow()
+      expect(() => process.kill(child, 0)).not.toThrow()
     } finally {
       parent.kill('SIGKILL')
     }

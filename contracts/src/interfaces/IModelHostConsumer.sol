@@ -53,6 +53,7 @@ interface IModelHostConsumer {
     /// @notice An answer was accepted; `answer` is UTF-8 text.
     event AnswerReceived(bytes32 indexed requestId, uint32 indexed interval, address indexed node, bytes answer);
     /// @notice An answer was refused and its node fined by the verifier; `reason` is the error that refused it.
+    /// @dev `requestId` is that of the subscription, also when the answer was to an order, which has an id of its own.
     event AnswerRefused(bytes32 indexed requestId, uint32 indexed interval, address indexed node, bytes reason);
     /// @notice A request was cancelled by its requester.
     event RequestCancelled(bytes32 indexed requestId, uint32 indexed subscriptionId);

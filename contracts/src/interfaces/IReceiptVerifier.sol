@@ -9,8 +9,9 @@ pragma solidity 0.8.30;
 ///         a pause, an order that is not in order) undoes the delivery instead, without a fine.
 /// @dev Warning: a host that replaces its receipt signer without grace makes receipts under way invalid. Nodes that bond for a
 ///      host trust it not to.
-/// @dev Proofs are abi.encode(UsageReceipt, bytes signature), for an order with the order behind. The hash of the answer and the bound that its length sets on
-///      completion tokens are left to the consumer, which sees the answer: it reverts the delivery when they do not hold.
+/// @dev Proofs are abi.encode(UsageReceipt, bytes signature), for an order with the order behind. The hash of the answer and
+///      the bound that its length sets on completion tokens are left to the consumer, which sees the answer: it reverts the
+///      delivery when they do not hold.
 interface IReceiptVerifier {
     /// @notice Thrown when someone other than Infernet's Coordinator asks for a verdict.
     error NotCoordinator(address caller);

@@ -132,6 +132,28 @@ contract EmissionClaimsTest is EmissionSetup {
         assertTrue(part * 250 % 333 != 0, "which floors alone would not give");
     }
 
+    /// A part below a unit is paid as nothing, once: the unit is the next delegator's.
+    function test_claimDelegator_ofLessThanAUnitLeavesItToTheNext() public {
+        uint256 tableId = _setTable(firstModel, _sole(trainerC), _none());
+        _stake(trainerC, 0, 0);
+        _delegate(delegatorA, trainerC, 1);
+        _delegate(delegatorB, trainerC, 2);
+        _fund(EPOCH + 3, 1);
+        _beginDay(EPOCH + 3);
+        _use(firstModel, 1);
+        _beginDay(EPOCH + 4);
+
+        IEmissionProgram.Share[] memory shares = _shares(tableId, EPOCH + 3);
+        vm.expectEmit(address(emissions));
+        emit IEmissionProgram.DelegatorClaimed(delegatorA, trainerC, delegatorA, 0, 0);
+        assertEq(emissions.claimDelegator(delegatorA, trainerC, shares, address(0)), 0, "a third of a unit");
+        vm.expectRevert(abi.encodeWithSelector(IEmissionProgram.NothingToClaim.selector));
+        emissions.claimDelegator(delegatorA, trainerC, shares, address(0));
+
+        assertEq(emissions.claimDelegator(delegatorB, trainerC, shares, address(0)), 1, "the whole unit");
+        assertEq(token.balanceOf(delegatorA), 0, "nothing for the first");
+    }
+
     function test_claim_forAnotherGoesToThatOther() public {
         vm.startPrank(host);
         uint256 paid = emissions.claimOperator(trainerA, _shares(firstTable, EPOCH), address(0));

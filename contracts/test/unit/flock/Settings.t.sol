@@ -72,6 +72,9 @@ contract SettingsTest is FlockTest {
         assertEq(distributor.lowestClaimFeeSince(0), 30_000, "of all times");
         assertEq(distributor.lowestClaimFeeSince(today + 4), 30_000, "for a moment of the day");
         assertEq(distributor.lowestClaimFeeSince(today + 5), 50_000, "not any more");
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 45_000, 70_000));
+        assertEq(distributor.lowestClaimFeeSince(today + 4), 30_000, "the lowest of the day");
+        assertEq(distributor.lowestClaimFeeSince(today + 5), 45_000, "the last of the day");
         distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 200_000, 200_000));
         vm.warp((today + 9) * 1 days);
         distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 100_000, 200_000));

@@ -41,6 +41,8 @@ contract StakeHistoryTest is FlockTest {
         _historyNotKept(FIRST + 3);
         _historyNotKept(FIRST + 2);
         _historyNotKept(FIRST);
+        _historyNotKept(0);
+        _delegationNotKept(0);
         assertEq(vault.stakeAt(operator, FIRST + 4).own, 110, "present");
     }
 
@@ -212,6 +214,11 @@ contract StakeHistoryTest is FlockTest {
     function _historyNotKept(uint256 epoch) private {
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.HistoryNotKept.selector, epoch));
         vault.stakeAt(operator, epoch);
+    }
+
+    function _delegationNotKept(uint256 epoch) private {
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.HistoryNotKept.selector, epoch));
+        vault.delegationAt(delegator, operator, epoch);
     }
 
     function _day(uint256 day) private {

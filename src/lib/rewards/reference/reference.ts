@@ -139,15 +139,14 @@ export function createReference(settings: ReferenceSettings): Reference {
   })
   const rates = memory.cells(settings.claimFees)
   const feeChanges = memory.cells<readonly FeeChange[]>([
-    { epoch: 0n, lowestPpm: lowestOf(settings.claimFees) },
+    { epoch: 0n, lowestPpm: lowestOf(settings.claimFees), lastPpm: lowestOf(settings.claimFees) },
   ])
   const lowestFeeSince = (epoch: bigint) => {
     const changes = feeChanges.get()
-    const inForce = changes.filter((_, index) => (changes[index + 1]?.epoch ?? epoch) >= epoch)
-    return inForce.reduce(
-      (lowest, { lowestPpm }) => (lowestPpm < lowest ? lowestPpm : lowest),
-      MAX_CLAIM_FEE_PPM,
-    )
+    const before = changes.findLast((change) => change.epoch < epoch)?.lastPpm ?? MAX_CLAIM_FEE_PPM
+    return changes
+      .filter((change) => change.epoch >= epoch)
+      .reduce((lowest, { lowestPpm }) => (lowestPpm < lowest ? lowestPpm : lowest), before)
   }
   const treasury = memory.cells(settings.treasury)
   const stakes = createStakes(memory)
@@ -197,7 +196,7 @@ export function createReference(settings: ReferenceSettings): Reference {
           if (ppm > MAX_CLAIM_FEE_PPM) refuse('RewardDistributor', 'ClaimFeeTooHigh', { ppm })
         }
         rates.put(fees)
-        feeChanges.put([...feeChanges.get(), { epoch: epochOf(timeSec), lowestPpm: lowestOf(fees) }])
+        feeChanges.put(withChange(feeChanges.get(), epochOf(timeSec), lowestOf(fees)))
       }),
     setTreasury: (account) => act(() => treasury.put(account)),
 
@@ -294,10 +293,18 @@ export function createReference(settings: ReferenceSettings): Reference {
   }
 }
 
-/** The lower claim fee of contributors since an epoch. */
+/** Claim fees of contributors that an epoch brought: the lowest of them, and the lower one that it ended with. */
 interface FeeChange {
   readonly epoch: bigint
   readonly lowestPpm: bigint
+  readonly lastPpm: bigint
+}
+
+/** One entry an epoch, however often fees change. */
+function withChange(changes: readonly FeeChange[], epoch: bigint, ppm: bigint): readonly FeeChange[] {
+  const today = changes.find((change) => change.epoch === epoch)
+  const lowestPpm = today !== undefined && today.lowestPpm < ppm ? today.lowestPpm : ppm
+  return [...changes.filter((change) => change !== today), { epoch, lowestPpm, lastPpm: ppm }]
 }
 
 function lowestOf({ operatorPpm, delegatorPpm }: ClaimFeeRates): bigint {
