@@ -23,8 +23,7 @@ contract FlockInvariants is EmissionActions, StakeActions {
         address rogue = actor("host who is its own consumer");
         address otherHost = actor("other host");
         // The first host signs subscriptions for both consumers.
-        ModelHostConsumer otherConsumer =
-            new ModelHostConsumer(address(infernetRegistry), address(meter), otherHost, host);
+        ModelHostConsumer otherConsumer = newConsumer(otherHost);
         consumers = [address(consumer), address(otherConsumer)];
         hosts = [rogue, host, otherHost];
         requesters = [requester, actor("requester B"), actor("requester C")];

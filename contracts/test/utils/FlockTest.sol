@@ -56,19 +56,30 @@ abstract contract FlockTest is Test {
         _deployInfernet();
         token = new TestToken("Test FLOCK", "tFLOCK");
         stakeToken = new TestToken("Test stake", "tSTAKE");
-        models = new ModelRegistry();
-        distributor =
-            new RewardDistributor(owner, address(token), address(stakeToken), address(models), treasury, GAMMA_PPM);
+        models = ModelRegistry(deployNamed("ModelRegistry.sol:ModelRegistry", ""));
+        distributor = newDistributor(address(token), address(stakeToken));
         meter = UsageMeter(distributor.METER());
         vault = StakeVault(distributor.VAULT());
         emissions = EmissionProgram(distributor.EMISSIONS());
         vm.prank(owner);
         distributor.setAttester(attester, true);
-        consumer = new ModelHostConsumer(address(infernetRegistry), address(meter), host, host);
+        consumer = newConsumer(host);
         modelId = register("model", terms());
         token.mint(requester, 1_000_000e18);
         vm.prank(requester);
         token.approve(address(consumer), type(uint256).max);
+    }
+
+    function newDistributor(address paymentToken, address stakedToken) internal returns (RewardDistributor) {
+        bytes memory arguments =
+            abi.encode(owner, paymentToken, stakedToken, address(models), treasury, GAMMA_PPM);
+        return RewardDistributor(deployNamed("RewardDistributor.sol:RewardDistributor", arguments));
+    }
+
+    /// @dev A consumer of `host_`; `host` signs for it.
+    function newConsumer(address host_) internal returns (ModelHostConsumer) {
+        bytes memory arguments = abi.encode(infernetRegistry, meter, host_, host);
+        return ModelHostConsumer(deployNamed("ModelHostConsumer.sol:ModelHostConsumer", arguments));
     }
 
     /// @dev 1e15 per answer, 3 and 7 tokens' worth of awkward prices, 30 % for training nodes, 20 % for validators.
@@ -339,7 +350,9 @@ abstract contract FlockTest is Test {
             at[i] = _createAddress(deployer, i);
         }
         infernetRegistry = new Registry(at[1], at[2], at[3], at[4], at[5]);
-        coordinator = new EIP712Coordinator(infernetRegistry);
+        coordinator = EIP712Coordinator(
+            deployNamed("EIP712Coordinator.sol:EIP712Coordinator", abi.encode(infernetRegistry))
+        );
         inbox = new Inbox(infernetRegistry);
         new Reader(infernetRegistry);
         new Fee(deployer, 0);

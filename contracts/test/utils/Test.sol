@@ -54,6 +54,16 @@ abstract contract Test {
         return size == 0 ? value : low + value % size;
     }
 
+    /// @dev Deploys by name, `File.sol:Contract`. With `new` every test would carry the code of what it deploys, and the
+    ///      compiler would make that code anew for each.
+    function deployNamed(string memory artifact, bytes memory arguments) internal returns (address at) {
+        bytes memory code = bytes.concat(vm.getCode(artifact), arguments);
+        assembly ("memory-safe") {
+            at := create(0, add(code, 32), mload(code))
+        }
+        assertTrue(at != address(0), artifact);
+    }
+
     /// @dev A labelled account that has no code.
     function actor(string memory name) internal returns (address account) {
         account = vm.addr(actorKey(name));

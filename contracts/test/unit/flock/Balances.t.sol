@@ -54,7 +54,7 @@ contract BalancesTest is FlockTest {
     function test_deposit_revertsForTokensThatTakeAFee() public {
         FeeToken odd = new FeeToken();
         RewardDistributor other =
-            new RewardDistributor(owner, address(odd), address(stakeToken), address(models), treasury, GAMMA_PPM);
+            newDistributor(address(odd), address(stakeToken));
         odd.mint(requester, 100);
         vm.startPrank(requester);
         odd.approve(address(other), 100);

@@ -53,7 +53,7 @@ contract EarlyHookTest is FlockTest, IReceiver {
     function test_claim_doesNotFundARequestWithTokensOnTheirWayOut() public {
         EarlyHookToken odd = new EarlyHookToken();
         RewardDistributor d =
-            new RewardDistributor(owner, address(odd), address(stakeToken), address(models), treasury, GAMMA_PPM);
+            newDistributor(address(odd), address(stakeToken));
         m = UsageMeter(d.METER());
         hostOfItself();
         (, uint256 escrow) = m.quote(modelId, 1, 1);

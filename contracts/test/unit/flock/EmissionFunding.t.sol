@@ -240,7 +240,7 @@ contract EmissionFundingTest is EmissionSetup {
 
     function _programFor(address paymentToken) private returns (EmissionProgram) {
         RewardDistributor other =
-            new RewardDistributor(owner, paymentToken, address(stakeToken), address(models), treasury, GAMMA_PPM);
+            newDistributor(paymentToken, address(stakeToken));
         return EmissionProgram(other.EMISSIONS());
     }
 }

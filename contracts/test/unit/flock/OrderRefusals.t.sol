@@ -112,7 +112,7 @@ contract OrderRefusalsTest is OrderTest {
     }
 
     function test_order_revertsForAnotherConsumer() public {
-        ModelHostConsumer other = new ModelHostConsumer(address(infernetRegistry), address(meter), host, host);
+        ModelHostConsumer other = newConsumer(host);
         Order memory o = order("salt");
         o.consumer = address(other);
 
@@ -120,7 +120,7 @@ contract OrderRefusalsTest is OrderTest {
     }
 
     function test_order_revertsWhenTheModelHasAnotherConsumerByNow() public {
-        ModelHostConsumer other = new ModelHostConsumer(address(infernetRegistry), address(meter), host, host);
+        ModelHostConsumer other = newConsumer(host);
         Order memory o = order("salt");
         vm.prank(host);
         models.updateConsumer(modelId, address(other));

@@ -217,7 +217,7 @@ contract StakeTest is FlockTest {
     function test_deposit_revertsForTokensThatTakeAFee() public {
         FeeToken odd = new FeeToken();
         RewardDistributor other =
-            new RewardDistributor(owner, address(token), address(odd), address(models), treasury, GAMMA_PPM);
+            newDistributor(address(token), address(odd));
         StakeVault oddVault = StakeVault(other.VAULT());
         odd.mint(operator, 100);
         vm.startPrank(operator);
