@@ -19,7 +19,8 @@ import { decodeTaskEnvelope, hashTaskEnvelope } from '../../dist/lib/infernet/ta
 import { silentLogger } from '../../dist/lib/log.js'
 import { attestContributors } from '../../dist/lib/models/attestation.js'
 import { artifactIdOf, modelIdOf } from '../../dist/lib/models/model.js'
-import { encodeReceipt, signReceipt } from '../../dist/lib/usage/receipt.js'
+import { createReceiptKey } from '../../dist/lib/usage/receipt-key.js'
+import { createReceiptSigner, encodeReceipt } from '../../dist/lib/usage/receipt.js'
 
 const PROMPT = 'a'.repeat(256)
 const ANSWER = 'b'.repeat(128)
@@ -162,7 +163,10 @@ export function createModels(world, consumer) {
 export function createRequests(world, { consumer, bare, bareArtifact }) {
   const { at, account, signerOf, send, call, read, chainId } = world
   const node = signerOf('infernet-node')
-  const signingKey = new SigningKey(account('receipt-signer').privateKey)
+  const receipts = createReceiptSigner(
+    { chainId, usageMeter: at('UsageMeter') },
+    createReceiptKey(account('receipt-signer').privateKey),
+  )
   const lastId = async () => Number(await read(eip712CoordinatorArtifact, at('EIP712Coordinator'), 'id')) - 1
   const deliver = (id, output, proof) =>
     call(node, eip712CoordinatorArtifact, at('EIP712Coordinator'), 'deliverCompute', [
@@ -203,7 +207,7 @@ export function createRequests(world, { consumer, bare, bareArtifact }) {
       promptTokens: 60n,
       completionTokens: 40n,
     }
-    const signature = signReceipt(receipt, { chainId, usageMeter: at('UsageMeter') }, signingKey)
+    const signature = receipts.sign(receipt)
     return { output: encodeOutput(answer, encodeReceipt(receipt)), proof: signature }
   }
   return {

@@ -1,5 +1,5 @@
 import { AbiCoder } from 'ethers/abi'
-import { SigningKey, keccak256 } from 'ethers/crypto'
+import { keccak256 } from 'ethers/crypto'
 import { toUtf8Bytes } from 'ethers/utils'
 import { eip712CoordinatorArtifact } from '../../src/lib/abi/eip712-coordinator.js'
 import { modelHostConsumerArtifact } from '../../src/lib/abi/model-host-consumer.js'
@@ -20,7 +20,8 @@ import { planRegistration } from '../../src/lib/models/registration.js'
 import { readModel } from '../../src/lib/models/registry.js'
 import { planRequest, requestFromLogs } from '../../src/lib/models/request.js'
 import type { OpenedRequest, RequestChoices } from '../../src/lib/models/request.js'
-import { encodeReceipt, signReceipt, type UsageReceipt } from '../../src/lib/usage/receipt.js'
+import { createReceiptKey } from '../../src/lib/usage/receipt-key.js'
+import { createReceiptSigner, encodeReceipt, type UsageReceipt } from '../../src/lib/usage/receipt.js'
 import { startTestDevnet, type TestDevnet } from './devnet.js'
 
 /** A devnet with the consumer of the model host on it, and hands to work it without a node. */
@@ -185,10 +186,10 @@ export async function createFlockWorld(): Promise<FlockWorld> {
         completionTokens: delivery.completionTokens,
       }
       const receipt = delivery.change?.(honest) ?? honest
-      const key = new SigningKey(delivery.signingKey ?? nth('receipt-signer').privateKey)
+      const key = createReceiptKey(delivery.signingKey ?? nth('receipt-signer').privateKey)
       const domain = { chainId: chain.chainId, usageMeter: place.usageMeter }
       const output = AbiCoder.defaultAbiCoder().encode(['bytes', 'bytes'], [answer, encodeReceipt(receipt)])
-      const proof = signReceipt(receipt, domain, key)
+      const proof = createReceiptSigner(domain, key).sign(receipt)
       const call = planCall(
         'deliver',
         eip712CoordinatorArtifact,

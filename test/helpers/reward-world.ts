@@ -18,7 +18,8 @@ import { signDelegateSubscription } from '../../src/lib/infernet/delegated.js'
 import { hashTaskEnvelope, type TaskEnvelope } from '../../src/lib/infernet/task-envelope.js'
 import { signAttestation } from '../../src/lib/models/attestation.js'
 import type { Contributor } from '../../src/lib/models/contributors.js'
-import { encodeReceipt, signReceipt } from '../../src/lib/usage/receipt.js'
+import { createReceiptKey } from '../../src/lib/usage/receipt-key.js'
+import { createReceiptSigner, encodeReceipt } from '../../src/lib/usage/receipt.js'
 import { createFlockWorld, type FlockWorld } from './flock-world.js'
 
 const ARTIFACTS = {
@@ -207,7 +208,10 @@ export async function createRewardWorld(): Promise<RewardWorld> {
   await rpc('anvil_setCode', [READER, READER_CODE])
 
   const meterDomain = { chainId: chain.chainId, usageMeter: addresses.meter }
-  const receiptKey = new SigningKey(flock.nth('receipt-signer').privateKey)
+  const receipts = createReceiptSigner(
+    meterDomain,
+    createReceiptKey(flock.nth('receipt-signer').privateKey),
+  )
   const hostKey = new SigningKey(flock.nth('model-host').privateKey)
   const attesterKey = new SigningKey(flock.nth('attester').privateKey)
   const keys = new Map(devnet.accounts.map(({ address, privateKey }) => [address, privateKey]))
@@ -265,7 +269,7 @@ export async function createRewardWorld(): Promise<RewardWorld> {
       completionTokens: answer.completionTokens,
     }
     const output = AbiCoder.defaultAbiCoder().encode(['bytes', 'bytes'], [text, encodeReceipt(receipt)])
-    return { receipt, output, signature: signReceipt(receipt, meterDomain, receiptKey) }
+    return { receipt, output, signature: receipts.sign(receipt) }
   }
 
   const entries = new Map<string, string>()

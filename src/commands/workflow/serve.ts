@@ -1,4 +1,3 @@
-import { SigningKey } from 'ethers/crypto'
 import { addressFlag, Flags, keyFlags, portFlag } from '../../lib/cli/flags.js'
 import { FlockCommand } from '../../lib/cli/flock-command.js'
 import { workflowServeJson, type WorkflowServeJson } from '../../lib/cli/views/workflow.js'
@@ -13,7 +12,7 @@ import { createForward } from '../../lib/router/forward.js'
 import { createFlockWorkflow } from '../../lib/service/flock-workflow.js'
 import { buildServedModel } from '../../lib/service/models.js'
 import { createServiceServer } from '../../lib/service/server.js'
-import { signerAddress } from '../../lib/usage/receipt.js'
+import { createReceiptKey } from '../../lib/usage/receipt-key.js'
 
 const MAX_DRAIN_SEC = 600
 
@@ -66,14 +65,14 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
     const chosen = chosenModels(project.config.models, flags.model ?? [])
     const { usageMeter, modelHost } = contractsOf(project, { chainId, name, ...flags })
     const models = chosen.map((model) => buildServedModel(model, { modelHost, env: process.env }))
-    const signingKey = new SigningKey(await this.loadKey('FLOCK_RECEIPT_KEY', flags))
-    this.#warnOfSigner(chosen, signerAddress(signingKey))
+    const receiptKey = createReceiptKey(await this.loadKey('FLOCK_RECEIPT_KEY', flags))
+    this.#warnOfSigner(chosen, receiptKey.address)
     const forward = createForward({ nowMs: () => performance.now(), log: this.logger })
     const workflow = createFlockWorkflow({
       chainId,
       usageMeter,
       models,
-      signingKey,
+      receiptKey,
       forward,
       log: this.logger,
     })

@@ -1,9 +1,18 @@
-import { AbiCoder } from 'ethers/abi'
-import { keccak256 } from 'ethers/crypto'
-import { TypedDataEncoder } from 'ethers/hash'
-import { toUtf8Bytes } from 'ethers/utils'
+import { id } from 'ethers/hash'
 import { FlockError } from '../errors.js'
-import { type Address, type Hex, isHex, parseAddress } from '../hex.js'
+import { type Address, type Hex, isHex } from '../hex.js'
+import {
+  WORD_DIGITS,
+  encodeAddressWord,
+  encodeBytes32Word,
+  encodeBytesWords,
+  keccakOfDigits,
+  decodeAddressWord,
+  decodeUintWord,
+  encodeUintWord,
+  wholeWords,
+  wordAt,
+} from '../words.js'
 
 /**
  * What a node is asked to compute: the request's origin and its payload. Fields in the order of `Usage.sol`.
@@ -27,30 +36,22 @@ export interface TaskEnvelope {
   readonly payload: Hex
 }
 
-const ENVELOPE_FIELDS = [
-  { name: 'chainId', type: 'uint256' },
-  { name: 'consumer', type: 'address' },
-  { name: 'subscriptionId', type: 'uint32' },
-  { name: 'interval', type: 'uint32' },
-  { name: 'requestId', type: 'bytes32' },
-  { name: 'requester', type: 'address' },
-  { name: 'node', type: 'address' },
-  { name: 'modelId', type: 'bytes32' },
-  { name: 'maxPromptTokens', type: 'uint32' },
-  { name: 'maxCompletionTokens', type: 'uint32' },
-  { name: 'payload', type: 'bytes' },
-] as const
-
-const ENVELOPE_TYPE = `TaskEnvelope(${ENVELOPE_FIELDS.map(({ type, name }) => `${type} ${name}`).join(',')})`
-const ENVELOPE_ABI_TYPES = ['bytes32', `tuple(${ENVELOPE_FIELDS.map(({ type }) => type).join(',')})`]
-
 /** EIP-712 type hash; standing in front of the encoded envelope, it is the version of the encoding. */
-export const TASK_ENVELOPE_TYPEHASH = keccak256(toUtf8Bytes(ENVELOPE_TYPE)) as Hex
+export const TASK_ENVELOPE_TYPEHASH = id(
+  'TaskEnvelope(uint256 chainId,address consumer,uint32 subscriptionId,uint32 interval,bytes32 requestId,' +
+    'address requester,address node,bytes32 modelId,uint32 maxPromptTokens,uint32 maxCompletionTokens,bytes payload)',
+) as Hex
 
-/** The bytes of `getContainerInputs`: `abi.encode(TASK_ENVELOPE_TYPEHASH, envelope)`. */
+/** Words of the envelope in front of its payload, the last of which says where the payload begins. */
+const ENVELOPE_WORDS = 11
+
+/** Type hash, and where the envelope begins: behind these two words. */
+const START = `${TASK_ENVELOPE_TYPEHASH.slice(2)}${encodeUintWord(2 * 32, 32, 'offset')}`
+const PAYLOAD_OFFSET = encodeUintWord(ENVELOPE_WORDS * 32, 32, 'offset')
+
+/** The bytes of `getContainerInputs`: `abi.encode(TASK_ENVELOPE_TYPEHASH, envelope)`. @throws HEX_INVALID */
 export function encodeTaskEnvelope(envelope: TaskEnvelope): Hex {
-  const values = ENVELOPE_FIELDS.map(({ name }) => envelope[name])
-  return AbiCoder.defaultAbiCoder().encode(ENVELOPE_ABI_TYPES, [TASK_ENVELOPE_TYPEHASH, values]) as Hex
+  return `0x${START}${staticWords(envelope)}${PAYLOAD_OFFSET}${encodeBytesWords(envelope.payload, 'payload')}`
 }
 
 /**
@@ -68,38 +69,60 @@ export function decodeTaskEnvelope(inputs: Hex): TaskEnvelope {
       hint: `The inputs of a ModelHostConsumer start with ${TASK_ENVELOPE_TYPEHASH}.`,
     })
   }
-  const envelope = envelopeOf(inputs)
-  if (encodeTaskEnvelope(envelope) !== inputs.toLowerCase()) throw malformed()
-  return envelope
-}
-
-/** What a receipt names as its input: the EIP-712 struct hash of the envelope. */
-export function hashTaskEnvelope(envelope: TaskEnvelope): Hex {
-  return TypedDataEncoder.hashStruct('TaskEnvelope', { TaskEnvelope: [...ENVELOPE_FIELDS] }, envelope) as Hex
-}
-
-function envelopeOf(inputs: Hex): TaskEnvelope {
   try {
-    const decoded = AbiCoder.defaultAbiCoder().decode(ENVELOPE_ABI_TYPES, inputs)
-    const fields = decoded[1] as readonly unknown[]
-    return {
-      chainId: fields[0] as bigint,
-      consumer: parseAddress(fields[1], 'consumer'),
-      subscriptionId: Number(fields[2]),
-      interval: Number(fields[3]),
-      requestId: fields[4] as Hex,
-      requester: parseAddress(fields[5], 'requester'),
-      node: parseAddress(fields[6], 'node'),
-      modelId: fields[7] as Hex,
-      maxPromptTokens: fields[8] as bigint,
-      maxCompletionTokens: fields[9] as bigint,
-      payload: fields[10] as Hex,
-    }
+    return envelopeOf(inputs.slice(2).toLowerCase())
   } catch (error) {
-    throw malformed(error)
+    throw new FlockError('TASK_INVALID', 'The task envelope is malformed.', { cause: error })
   }
 }
 
-function malformed(cause?: unknown): FlockError {
-  return new FlockError('TASK_INVALID', 'The task envelope is malformed.', { cause })
+/** What a receipt names as its input: the EIP-712 struct hash of the envelope. @throws HEX_INVALID */
+export function hashTaskEnvelope(envelope: TaskEnvelope): Hex {
+  const payloadHash = keccakOfDigits(envelope.payload.slice(2)).slice(2)
+  return keccakOfDigits(TASK_ENVELOPE_TYPEHASH.slice(2) + staticWords(envelope) + payloadHash)
+}
+
+/** All fields but the payload in the order of `Usage.sol`, one word each. */
+function staticWords(envelope: TaskEnvelope): string {
+  return (
+    encodeUintWord(envelope.chainId, 256, 'chainId') +
+    encodeAddressWord(envelope.consumer, 'consumer') +
+    encodeUintWord(envelope.subscriptionId, 32, 'subscriptionId') +
+    encodeUintWord(envelope.interval, 32, 'interval') +
+    encodeBytes32Word(envelope.requestId, 'requestId') +
+    encodeAddressWord(envelope.requester, 'requester') +
+    encodeAddressWord(envelope.node, 'node') +
+    encodeBytes32Word(envelope.modelId, 'modelId') +
+    encodeUintWord(envelope.maxPromptTokens, 32, 'maxPromptTokens') +
+    encodeUintWord(envelope.maxCompletionTokens, 32, 'maxCompletionTokens')
+  )
+}
+
+function envelopeOf(digits: string): TaskEnvelope {
+  if (!digits.startsWith(START)) throw new Error('the envelope does not begin behind its type hash')
+  const fields = digits.slice(START.length)
+  const word = (index: number) => wordAt(fields, index)
+  return {
+    chainId: decodeUintWord(word(0), 256),
+    consumer: decodeAddressWord(word(1)),
+    subscriptionId: Number(decodeUintWord(word(2), 32)),
+    interval: Number(decodeUintWord(word(3), 32)),
+    requestId: `0x${word(4)}`,
+    requester: decodeAddressWord(word(5)),
+    node: decodeAddressWord(word(6)),
+    modelId: `0x${word(7)}`,
+    maxPromptTokens: decodeUintWord(word(8), 32),
+    maxCompletionTokens: decodeUintWord(word(9), 32),
+    payload: payloadOf(fields),
+  }
+}
+
+/** The payload, whose bytes and the zeros behind them have to be the end of the text. */
+function payloadOf(fields: string): Hex {
+  if (wordAt(fields, ENVELOPE_WORDS - 1) !== PAYLOAD_OFFSET) throw new Error('the payload begins elsewhere')
+  const length = 2 * Number(decodeUintWord(wordAt(fields, ENVELOPE_WORDS), 32))
+  const tail = fields.slice(WORD_DIGITS * (ENVELOPE_WORDS + 1))
+  if (tail.length !== wholeWords(length)) throw new Error('the payload has another length')
+  if (/[^0]/.test(tail.slice(length))) throw new Error('the payload is not filled up with zeros')
+  return `0x${tail.slice(0, length)}`
 }

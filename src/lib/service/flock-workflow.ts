@@ -1,4 +1,4 @@
-import { type SigningKey, keccak256 } from 'ethers/crypto'
+import { keccak256 } from 'ethers/crypto'
 import { FlockError } from '../errors.js'
 import { type Address, type Hex, bytesToHex, hexLength } from '../hex.js'
 import {
@@ -14,12 +14,12 @@ import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { ChatResult } from '../router/openai.js'
 import { boundUsage } from '../usage/pricing.js'
+import type { ReceiptKey } from '../usage/receipt-key.js'
 import {
   type UsageReceipt,
+  createReceiptSigner,
   encodeReceipt,
   encodeReceiptProof,
-  signReceipt,
-  signerAddress,
 } from '../usage/receipt.js'
 import type { ServedModel } from './models.js'
 import { createSharing } from './sharing.js'
@@ -31,7 +31,7 @@ export interface FlockWorkflowOptions {
   readonly usageMeter: Address
   readonly models: readonly ServedModel[]
   /** Key of the models' receipt signer. */
-  readonly signingKey: SigningKey
+  readonly receiptKey: ReceiptKey
   readonly forward: Forward
   readonly log: Logger
 }
@@ -60,7 +60,8 @@ export const MAX_ONCHAIN_ANSWER_BYTES = 120_000
 const MAX_SHARED_TASKS = 4_096
 
 export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
-  const { chainId, usageMeter, models, signingKey, forward, log } = options
+  const { chainId, usageMeter, models, receiptKey, forward, log } = options
+  const signer = createReceiptSigner({ chainId, usageMeter }, receiptKey)
   const sharing = createSharing<SignedAnswer>(MAX_SHARED_TASKS)
 
   async function complete({ model, request }: Task, signal: AbortSignal | undefined): Promise<ChatResult> {
@@ -79,7 +80,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
         const result = await complete(task, shared)
         const answer = parseAnswer(result)
         const receipt = receiptOf(envelope, inputHash, answer, usageOf(result))
-        const signature = signReceipt(receipt, { chainId, usageMeter }, signingKey)
+        const signature = signer.sign(receipt)
         log.info('Answered a paid request.', {
           model: task.model.name,
           hostId: result.hostId,
@@ -122,7 +123,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
 
   return {
     models,
-    receiptSigner: signerAddress(signingKey),
+    receiptSigner: signer.address,
     async run(input, signal) {
       const task = planTask(input, { chainId, models })
       if (input.destination !== DESTINATION.onChain || task.envelope === null)

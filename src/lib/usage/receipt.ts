@@ -1,9 +1,19 @@
-import { AbiCoder } from 'ethers/abi'
-import { Signature, type SigningKey } from 'ethers/crypto'
-import { TypedDataEncoder } from 'ethers/hash'
-import { computeAddress, recoverAddress } from 'ethers/transaction'
+import { Signature } from 'ethers/crypto'
+import { id } from 'ethers/hash'
+import { recoverAddress } from 'ethers/transaction'
 import { FlockError } from '../errors.js'
-import { type Address, type Hex, hexLength, isHex, parseAddress, sameAddress } from '../hex.js'
+import { type Address, type Hex, hexLength, isHex, sameAddress } from '../hex.js'
+import {
+  encodeAddressWord,
+  encodeBytes32Word,
+  encodeBytesWords,
+  keccakOfDigits,
+  decodeAddressWord,
+  decodeUintWord,
+  encodeUintWord,
+  wordAt,
+} from '../words.js'
+import type { ReceiptKey } from './receipt-key.js'
 
 /** What a request used, signed by the model's receipt signer. Fields in the order of `Usage.sol`. */
 export interface UsageReceipt {
@@ -26,39 +36,44 @@ export interface ReceiptDomain {
   readonly usageMeter: Address
 }
 
-const RECEIPT_FIELDS = [
-  { name: 'requestId', type: 'bytes32' },
-  { name: 'modelId', type: 'bytes32' },
-  { name: 'requester', type: 'address' },
-  { name: 'node', type: 'address' },
-  { name: 'interval', type: 'uint32' },
-  { name: 'inputHash', type: 'bytes32' },
-  { name: 'outputHash', type: 'bytes32' },
-  { name: 'promptTokens', type: 'uint32' },
-  { name: 'completionTokens', type: 'uint32' },
-] as const
+/** Signs receipts for one meter. */
+export interface ReceiptSigner {
+  /** The account that signs. */
+  readonly address: Address
+  /** The 65-byte signature (r, s, v) over a receipt. The same receipt always gives the same bytes. */
+  sign(receipt: UsageReceipt): Hex
+}
 
-const RECEIPT_ABI_TYPES = RECEIPT_FIELDS.map(({ type }) => type)
+const RECEIPT_TYPE_WORD = id(
+  'UsageReceipt(bytes32 requestId,bytes32 modelId,address requester,address node,uint32 interval,' +
+    'bytes32 inputHash,bytes32 outputHash,uint32 promptTokens,uint32 completionTokens)',
+).slice(2)
+
+/** Type, name and version of the domain, which are the same for every chain and meter. */
+const DOMAIN_WORDS = [
+  'EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)',
+  'FLock UsageMeter',
+  '1',
+]
+  .map((text) => id(text).slice(2))
+  .join('')
+
+const RECEIPT_WORDS = 9
 
 /** `abi.encode(UsageReceipt)`: nine static words. */
-export const RECEIPT_BYTES = 32 * RECEIPT_FIELDS.length
+export const RECEIPT_BYTES = 32 * RECEIPT_WORDS
 
 const SIGNATURE_BYTES = 65
 
-/** What a receipt signer signs: the EIP-712 digest under the usage meter's domain. */
+/** What a receipt signer signs: the EIP-712 digest under the usage meter's domain. @throws HEX_INVALID */
 export function receiptDigest(receipt: UsageReceipt, domain: ReceiptDomain): Hex {
-  const types = { UsageReceipt: [...RECEIPT_FIELDS] }
-  return TypedDataEncoder.hash(domainOf(domain), types, receipt) as Hex
+  return digestOf(receipt, digestStart(domain))
 }
 
-/** The 65-byte signature (r, s, v) over a receipt. The same receipt and key always give the same bytes. */
-export function signReceipt(receipt: UsageReceipt, domain: ReceiptDomain, key: SigningKey): Hex {
-  return key.sign(receiptDigest(receipt, domain)).serialized as Hex
-}
-
-/** The account that a signing key stands for. */
-export function signerAddress(key: SigningKey): Address {
-  return computeAddress(key.publicKey) as Address
+/** Prepares the signing of many receipts: all of the digest that does not depend on them is made here. */
+export function createReceiptSigner(domain: ReceiptDomain, key: ReceiptKey): ReceiptSigner {
+  const start = digestStart(domain)
+  return { address: key.address, sign: (receipt) => key.sign(digestOf(receipt, start)) }
 }
 
 /**
@@ -95,10 +110,9 @@ export function verifyReceipt(
   })
 }
 
-/** `abi.encode(UsageReceipt)`, as the consumer decodes it. */
+/** `abi.encode(UsageReceipt)`, as the consumer decodes it. @throws HEX_INVALID */
 export function encodeReceipt(receipt: UsageReceipt): Hex {
-  const values = RECEIPT_FIELDS.map(({ name }) => receipt[name])
-  return AbiCoder.defaultAbiCoder().encode(RECEIPT_ABI_TYPES, values) as Hex
+  return `0x${receiptWords(receipt)}`
 }
 
 /**
@@ -106,8 +120,9 @@ export function encodeReceipt(receipt: UsageReceipt): Hex {
  * @see contracts/src/FlockUsageVerifier.sol
  */
 export function encodeReceiptProof(receipt: UsageReceipt, signature: Hex): Hex {
-  const values = RECEIPT_FIELDS.map(({ name }) => receipt[name])
-  return AbiCoder.defaultAbiCoder().encode([...RECEIPT_ABI_TYPES, 'bytes'], [...values, signature]) as Hex
+  // The signature stands behind the nine words and the one that says where.
+  const offset = encodeUintWord(RECEIPT_BYTES + 32, 32, 'offset')
+  return `0x${receiptWords(receipt)}${offset}${encodeBytesWords(signature, 'signature')}`
 }
 
 /**
@@ -120,30 +135,47 @@ export function decodeReceipt(bytes: Hex): UsageReceipt {
       cause,
     })
   if (!isHex(bytes) || hexLength(bytes) !== RECEIPT_BYTES) throw invalid()
-  const receipt = receiptOf(bytes, invalid)
-  if (encodeReceipt(receipt) !== bytes.toLowerCase()) throw invalid()
-  return receipt
-}
-
-function receiptOf(bytes: Hex, invalid: (cause: unknown) => FlockError): UsageReceipt {
+  const digits = bytes.slice(2).toLowerCase()
+  const word = (index: number) => wordAt(digits, index)
   try {
-    const words = AbiCoder.defaultAbiCoder().decode(RECEIPT_ABI_TYPES, bytes)
     return {
-      requestId: words[0] as Hex,
-      modelId: words[1] as Hex,
-      requester: parseAddress(words[2], 'requester'),
-      node: parseAddress(words[3], 'node'),
-      interval: Number(words[4]),
-      inputHash: words[5] as Hex,
-      outputHash: words[6] as Hex,
-      promptTokens: words[7] as bigint,
-      completionTokens: words[8] as bigint,
+      requestId: `0x${word(0)}`,
+      modelId: `0x${word(1)}`,
+      requester: decodeAddressWord(word(2)),
+      node: decodeAddressWord(word(3)),
+      interval: Number(decodeUintWord(word(4), 32)),
+      inputHash: `0x${word(5)}`,
+      outputHash: `0x${word(6)}`,
+      promptTokens: decodeUintWord(word(7), 32),
+      completionTokens: decodeUintWord(word(8), 32),
     }
   } catch (error) {
     throw invalid(error)
   }
 }
 
-function domainOf({ chainId, usageMeter }: ReceiptDomain) {
-  return { name: 'FLock UsageMeter', version: '1', chainId, verifyingContract: usageMeter }
+/** The fields in the order of `Usage.sol`, one word each. */
+function receiptWords(receipt: UsageReceipt): string {
+  return (
+    encodeBytes32Word(receipt.requestId, 'requestId') +
+    encodeBytes32Word(receipt.modelId, 'modelId') +
+    encodeAddressWord(receipt.requester, 'requester') +
+    encodeAddressWord(receipt.node, 'node') +
+    encodeUintWord(receipt.interval, 32, 'interval') +
+    encodeBytes32Word(receipt.inputHash, 'inputHash') +
+    encodeBytes32Word(receipt.outputHash, 'outputHash') +
+    encodeUintWord(receipt.promptTokens, 32, 'promptTokens') +
+    encodeUintWord(receipt.completionTokens, 32, 'completionTokens')
+  )
+}
+
+/** What stands in front of the struct hash: 0x1901 and the domain separator. */
+function digestStart({ chainId, usageMeter }: ReceiptDomain): string {
+  const words =
+    DOMAIN_WORDS + encodeUintWord(chainId, 256, 'chainId') + encodeAddressWord(usageMeter, 'usageMeter')
+  return `1901${keccakOfDigits(words).slice(2)}`
+}
+
+function digestOf(receipt: UsageReceipt, start: string): Hex {
+  return keccakOfDigits(start + keccakOfDigits(RECEIPT_TYPE_WORD + receiptWords(receipt)).slice(2))
 }

@@ -1,6 +1,6 @@
 import { AbiCoder } from 'ethers/abi'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { SigningKey, keccak256 } from 'ethers/crypto'
+import { keccak256 } from 'ethers/crypto'
 import { type FiveFields, type ServiceInput, encodeDelivery } from '../../../src/lib/infernet/payload.js'
 import {
   encodeTaskEnvelope,
@@ -15,6 +15,7 @@ import {
   MAX_ONCHAIN_ANSWER_BYTES,
   createFlockWorkflow,
 } from '../../../src/lib/service/flock-workflow.js'
+import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { type UsageReceipt, decodeReceipt, verifyReceipt } from '../../../src/lib/usage/receipt.js'
 import { caught } from '../../helpers/caught.js'
 import {
@@ -65,7 +66,7 @@ async function setUp(...answers: HostAnswer[]): Promise<{ workflow: FlockWorkflo
     chainId: CHAIN_ID,
     usageMeter: USAGE_METER,
     models: [{ modelId: MODEL_ID, name: 'tiny', hosts, maxPromptTokens: 1000, maxCompletionTokens: 100 }],
-    signingKey: new SigningKey(RECEIPT_KEY),
+    receiptKey: createReceiptKey(RECEIPT_KEY),
     forward,
     log,
   })

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { type Socket, connect } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { SigningKey } from 'ethers/crypto'
 import { isFiveFields } from '../../../src/lib/infernet/payload.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
 import { createForward } from '../../../src/lib/router/forward.js'
@@ -13,6 +12,7 @@ import {
   type ServiceServer,
   createServiceServer,
 } from '../../../src/lib/service/server.js'
+import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { caught } from '../../helpers/caught.js'
 import {
   type FakeHost,
@@ -58,7 +58,7 @@ async function setUp(
         maxCompletionTokens: 100,
       },
     ],
-    signingKey: new SigningKey(RECEIPT_KEY),
+    receiptKey: createReceiptKey(RECEIPT_KEY),
     forward,
     log,
   })

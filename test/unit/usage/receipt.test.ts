@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { AbiCoder } from 'ethers/abi'
-import { SigningKey, keccak256 } from 'ethers/crypto'
+import { keccak256 } from 'ethers/crypto'
 import { id } from 'ethers/hash'
 import { concat } from 'ethers/utils'
 import type { Hex } from '../../../src/lib/hex.js'
@@ -8,12 +8,12 @@ import {
   type UsageReceipt,
   decodeReceipt,
   encodeReceipt,
+  createReceiptSigner,
   receiptDigest,
   recoverReceiptSigner,
-  signReceipt,
-  signerAddress,
   verifyReceipt,
 } from '../../../src/lib/usage/receipt.js'
+import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { loadReceiptVectors } from '../../helpers/receipt-vectors.js'
 
 const vectors = loadReceiptVectors()
@@ -44,14 +44,14 @@ function digestByHand(receipt: UsageReceipt, chainId: number, meter: Hex): strin
 describe('usage receipts', () => {
   it.each(vectors)('are encoded, signed and recovered as in the vector: $name', (vector) => {
     const at = { chainId: vector.chainId, usageMeter: vector.usageMeter }
-    const key = new SigningKey(vector.signerKey)
+    const signer = createReceiptSigner(at, createReceiptKey(vector.signerKey))
 
     expect(encodeReceipt(vector.receipt)).toBe(vector.receiptBytes)
     expect(decodeReceipt(vector.receiptBytes)).toEqual(vector.receipt)
     expect(receiptDigest(vector.receipt, at)).toBe(vector.digest)
     expect(digestByHand(vector.receipt, vector.chainId, vector.usageMeter)).toBe(vector.digest)
-    expect(signerAddress(key)).toBe(vector.signer)
-    expect(signReceipt(vector.receipt, at, key)).toBe(vector.signature)
+    expect(signer.address).toBe(vector.signer)
+    expect(signer.sign(vector.receipt)).toBe(vector.signature)
     expect(recoverReceiptSigner(vector.receipt, at, vector.signature)).toBe(vector.signer)
     expect(keccak256(vector.answer)).toBe(vector.receipt.outputHash)
   })
