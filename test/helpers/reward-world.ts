@@ -208,10 +208,7 @@ export async function createRewardWorld(): Promise<RewardWorld> {
   await rpc('anvil_setCode', [READER, READER_CODE])
 
   const meterDomain = { chainId: chain.chainId, usageMeter: addresses.meter }
-  const receipts = createReceiptSigner(
-    meterDomain,
-    createReceiptKey(flock.nth('receipt-signer').privateKey),
-  )
+  const receipts = createReceiptSigner(meterDomain, createReceiptKey(flock.nth('receipt-signer').privateKey))
   const hostKey = new SigningKey(flock.nth('model-host').privateKey)
   const attesterKey = new SigningKey(flock.nth('attester').privateKey)
   const keys = new Map(devnet.accounts.map(({ address, privateKey }) => [address, privateKey]))

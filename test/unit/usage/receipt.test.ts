@@ -1,25 +1,40 @@
 import { describe, expect, it } from '@jest/globals'
 import { AbiCoder } from 'ethers/abi'
 import { keccak256 } from 'ethers/crypto'
-import { id } from 'ethers/hash'
+import { TypedDataEncoder, id } from 'ethers/hash'
 import { concat } from 'ethers/utils'
 import type { Hex } from '../../../src/lib/hex.js'
 import {
   type UsageReceipt,
   decodeReceipt,
   encodeReceipt,
+  encodeReceiptProof,
   createReceiptSigner,
   receiptDigest,
   recoverReceiptSigner,
   verifyReceipt,
 } from '../../../src/lib/usage/receipt.js'
 import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
+import { createDice } from '../../helpers/dice.js'
+import { randomAddress, randomHex, randomReceipt } from '../../helpers/random-tasks.js'
 import { loadReceiptVectors } from '../../helpers/receipt-vectors.js'
 
 const vectors = loadReceiptVectors()
 const [plain] = vectors
 if (plain === undefined) throw new Error('no vectors')
 const domain = { chainId: plain.chainId, usageMeter: plain.usageMeter }
+
+const FIELDS = [
+  ['requestId', 'bytes32'],
+  ['modelId', 'bytes32'],
+  ['requester', 'address'],
+  ['node', 'address'],
+  ['interval', 'uint32'],
+  ['inputHash', 'bytes32'],
+  ['outputHash', 'bytes32'],
+  ['promptTokens', 'uint32'],
+  ['completionTokens', 'uint32'],
+] as const
 
 /** The digest as `contracts/src` builds it, without the EIP-712 encoder that is under test. */
 function digestByHand(receipt: UsageReceipt, chainId: number, meter: Hex): string {
@@ -54,6 +69,45 @@ describe('usage receipts', () => {
     expect(signer.sign(vector.receipt)).toBe(vector.signature)
     expect(recoverReceiptSigner(vector.receipt, at, vector.signature)).toBe(vector.signer)
     expect(keccak256(vector.answer)).toBe(vector.receipt.outputHash)
+  })
+
+  it('have the bytes, digests and signatures of general encoders, whatever they hold', () => {
+    const dice = createDice(4)
+    const types = { UsageReceipt: FIELDS.map(([name, type]) => ({ name, type })) }
+    const abiTypes = FIELDS.map(([, type]) => type)
+    const key = createReceiptKey(plain.signerKey)
+
+    for (let round = 0; round < 300; round += 1) {
+      const receipt = randomReceipt(dice)
+      const at = { chainId: Number(dice.amount(53)), usageMeter: randomAddress(dice) }
+      const { chainId, usageMeter: verifyingContract } = at
+      const typedDomain = { name: 'FLock UsageMeter', version: '1', chainId, verifyingContract }
+      const values = FIELDS.map(([name]) => receipt[name])
+      const signature = randomHex(dice, dice.once(2) ? 65 : dice.between(0, 100))
+
+      const digest = TypedDataEncoder.hash(typedDomain, types, receipt)
+      expect(receiptDigest(receipt, at)).toBe(digest)
+      expect(createReceiptSigner(at, key).sign(receipt)).toBe(key.sign(digest as Hex))
+      expect(encodeReceipt(receipt)).toBe(AbiCoder.defaultAbiCoder().encode(abiTypes, values))
+      expect(decodeReceipt(encodeReceipt(receipt))).toEqual(receipt)
+      expect(encodeReceiptProof(receipt, signature)).toBe(
+        AbiCoder.defaultAbiCoder().encode([...abiTypes, 'bytes'], [...values, signature]),
+      )
+    }
+  })
+
+  it.each<[string, Partial<UsageReceipt>]>([
+    ['a count above uint32', { promptTokens: 2n ** 32n }],
+    ['a negative count', { completionTokens: -1n }],
+    ['an interval above uint32', { interval: 2 ** 32 }],
+    ['an id of 31 bytes', { requestId: `0x${'ab'.repeat(31)}` }],
+    ['an address of 19 bytes', { node: `0x${'ab'.repeat(19)}` }],
+  ])('are not signed with %s', (_what, change) => {
+    const signer = createReceiptSigner(domain, createReceiptKey(plain.signerKey))
+
+    expect(() => signer.sign({ ...plain.receipt, ...change })).toThrow(
+      expect.objectContaining({ code: 'HEX_INVALID' }),
+    )
   })
 
   it.each([
