@@ -43,6 +43,7 @@ export const ERRORS = {
   TX_TIMEOUT: entry('unavailable', 'A transaction was sent and not mined in time.'),
   HOST_UNREACHABLE: entry('unavailable', 'A model host gave no answer in time.'),
   HOST_FAILED: entry('unavailable', 'A model host answered with a server error.'),
+  HOST_BUSY: entry('unavailable', 'The hosts of a model have as many requests as they take.'),
   SERVICE_UNREACHABLE: entry('unavailable', 'A container or FlockWorkflow service gave no answer.'),
   CHAIN_MISMATCH: entry('rejected', 'The RPC endpoint serves another chain than the network says.'),
   CONTRACT_MISSING: entry('rejected', 'No contract stands at a configured address.'),

@@ -3,6 +3,7 @@ import { FlockCommand } from '../../lib/cli/flock-command.js'
 import { workflowServeJson, type WorkflowServeJson } from '../../lib/cli/views/workflow.js'
 import type { LoadedProject } from '../../lib/config/load.js'
 import type { ModelConfig } from '../../lib/config/schema.js'
+import { apiKeySources } from '../../lib/config/secrets.js'
 import { recordDirOf } from '../../lib/deploy/connect.js'
 import { deployedAddress, deployedContractOf, readDeploymentRecord } from '../../lib/deploy/record.js'
 import { FlockError } from '../../lib/errors.js'
@@ -62,12 +63,18 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
     const { flags } = await this.parse(WorkflowServeCommand)
     const project = await this.loadProject()
     const { chainId, name } = await this.networkOf(project.config)
+    const keys = apiKeySources(process.env, project.dir)
     const chosen = chosenModels(project.config.models, flags.model ?? [])
     const { usageMeter, modelHost } = contractsOf(project, { chainId, name, ...flags })
-    const models = chosen.map((model) => buildServedModel(model, { modelHost, env: process.env }))
+    const models = chosen.map((model) => buildServedModel(model, { modelHost, keys }))
     const receiptKey = createReceiptKey(await this.loadKey('FLOCK_RECEIPT_KEY', flags))
     this.#warnOfSigner(chosen, receiptKey.address)
-    const forward = createForward({ nowMs: () => performance.now(), log: this.logger })
+    const forward = createForward({
+      nowMs: () => performance.now(),
+      random: Math.random,
+      log: this.logger,
+    })
+    forward.use(models.map(({ route }) => route))
     const workflow = createFlockWorkflow({
       chainId,
       usageMeter,

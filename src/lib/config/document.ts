@@ -6,8 +6,8 @@ import type { Fault, PathSegment } from './faults.js'
 import { NETWORK_PRESETS } from './networks.js'
 import type { NetworkConfig } from './networks.js'
 import { checkRules } from './rules.js'
-import { validateConfig } from './schema.js'
-import type { FlockConfig } from './schema.js'
+import { HOST_DEFAULTS, validateConfig } from './schema.js'
+import type { FlockConfig, HostConfig } from './schema.js'
 
 /** A value that stands over one of the file, for instance from the environment or a flag. */
 export interface Override {
@@ -168,7 +168,7 @@ export function renderConfig(config: FlockConfig): string {
     name,
     network,
     ...(entries.length === 0 ? {} : { networks: Object.fromEntries(entries) }),
-    models,
+    models: models.map((model) => ({ ...model, hosts: model.hosts.map(withoutDefaults) })),
     service,
     node,
   })
@@ -176,6 +176,16 @@ export function renderConfig(config: FlockConfig): string {
     ' A FLock model host. Secrets never stand here: keys come from the environment or a keystore.'
   for (const [key, comment] of Object.entries(COMMENTS)) describe(document, key, comment)
   return document.toString({ lineWidth: 0, defaultStringType: 'PLAIN', defaultKeyType: 'PLAIN' })
+}
+
+/** A host has many settings, of which most stay as they are. */
+function withoutDefaults(host: HostConfig): Partial<HostConfig> {
+  const defaults: Readonly<Record<string, unknown>> = HOST_DEFAULTS
+  return Object.fromEntries(
+    Object.entries(host).filter(
+      ([key, value]) => !(key in defaults) || JSON.stringify(value) !== JSON.stringify(defaults[key]),
+    ),
+  )
 }
 
 const COMMENTS: Readonly<Record<string, string>> = {

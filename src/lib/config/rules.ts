@@ -18,6 +18,10 @@ const RULES: readonly Rule[] = [
   eachModel(contributorsFit),
   eachModel(nodesDiffer),
   eachModel(apiKeysAreNamed),
+  eachModel(noSecretsInHeaders),
+  clientsDiffer,
+  clientsHaveKeys,
+  clientsUseModels,
 ]
 
 /** What the shape of a project cannot say: references, sums and doubles. Every fault, in file order of the rules. */
@@ -133,21 +137,72 @@ function nodesDiffer({ nodes }: ModelConfig, path: string): Fault[] {
 }
 
 function apiKeysAreNamed({ hosts }: ModelConfig, path: string): Fault[] {
-  return hosts.flatMap(({ auth, apiKeyEnv }, index) => {
+  return hosts.flatMap(({ auth, apiKeyEnv, apiKeyFile }, index) => {
     const at = `${path}.hosts[${index}].apiKeyEnv`
-    if (auth !== 'none' && apiKeyEnv === null)
+    if (apiKeyEnv !== null && apiKeyFile !== null)
+      return [{ path: at, message: 'both apiKeyEnv and apiKeyFile were found; the key has one place' }]
+    const place = apiKeyEnv ?? apiKeyFile
+    if (auth !== 'none' && place === null)
       return [
         { path: at, message: `nothing was found; auth ${auth} needs the name of the variable with the key` },
       ]
-    if (auth === 'none' && apiKeyEnv !== null)
+    if (auth === 'none' && place !== null)
       return [
         {
           path: at,
-          message: `"${apiKeyEnv}" was found, but auth is none; set auth to bearer or x-litellm-api-key`,
+          message: `"${place}" was found, but auth is none; set auth to bearer or x-litellm-api-key`,
         },
       ]
     return []
   })
+}
+
+/** flock.yaml is tracked by git, and headers that open an account have names like these. */
+function noSecretsInHeaders({ hosts }: ModelConfig, path: string): Fault[] {
+  return hosts.flatMap(({ headers }, index) =>
+    Object.keys(headers)
+      .filter((name) => /authorization|cookie|api-?key|token|secret/i.test(name))
+      .map((name) => ({
+        path: `${path}.hosts[${index}].headers.${name}`,
+        message: 'a header for a secret was found; use auth with apiKeyEnv or apiKeyFile instead',
+      })),
+  )
+}
+
+function clientsDiffer({ service }: FlockConfig): Fault[] {
+  return doubles(service.clients.map(({ name }) => name)).map((index) => ({
+    path: `service.clients[${index}].name`,
+    message: `"${service.clients[index]?.name ?? ''}" was found before, every client needs its own name`,
+  }))
+}
+
+function clientsHaveKeys({ service }: FlockConfig): Fault[] {
+  return service.clients.flatMap(({ keyHash, keyEnv }, index) =>
+    (keyHash === null) === (keyEnv === null)
+      ? [
+          {
+            path: `service.clients[${index}]`,
+            message: `${keyHash === null ? 'no key was' : 'both keyHash and keyEnv were'} found; a client has one of keyHash and keyEnv`,
+          },
+        ]
+      : [],
+  )
+}
+
+function clientsUseModels({ service, models }: FlockConfig): Fault[] {
+  const names = models.map(({ name }) => name)
+  return service.clients.flatMap((client, index) =>
+    (client.models ?? []).flatMap((name, place) =>
+      names.includes(name)
+        ? []
+        : [
+            {
+              path: `service.clients[${index}].models[${place}]`,
+              message: `"${name}" was found, which is no model of this project`,
+            },
+          ],
+    ),
+  )
 }
 
 /** The places of values that stand earlier in the list too. */

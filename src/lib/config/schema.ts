@@ -88,22 +88,106 @@ const contributors = v.optional(
   { training: [], validators: [] },
 )
 
+/** What a host of `flock.yaml` is when it does not say otherwise. */
+export const HOST_DEFAULTS = {
+  kind: 'openai',
+  auth: 'none',
+  apiKeyEnv: null,
+  apiKeyFile: null,
+  weight: 1,
+  priority: 0,
+  maxConcurrent: 128,
+  maxQueued: 512,
+  queueTimeoutMs: 10_000,
+  connectTimeoutMs: 5_000,
+  firstTokenTimeoutMs: 30_000,
+  timeoutMs: 120_000,
+  maxPromptTokens: null,
+  maxCompletionTokens: null,
+  headers: {},
+  body: {},
+  healthPath: '/models',
+  healthIntervalMs: 10_000,
+} as const
+
+const HOUR_MS = 3_600_000
+const jsonObject = v.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && !Array.isArray(value) && value !== null && isJsonValue(value),
+  'fields of the body by name, with values of JSON',
+)
+const variable = v.pipe(
+  v.string('the name of an environment variable'),
+  v.regex(/^[A-Z_][A-Z0-9_]*$/, 'the name of an environment variable, for instance FLOCK_API_KEY'),
+)
+
 const host = v.strictObject({
   id: slug,
+  kind: v.optional(v.picklist(['openai', 'infernet'], 'openai or infernet'), HOST_DEFAULTS.kind),
   baseUrl: url,
   model: line('the name of the model at that host'),
   auth: v.optional(
     v.picklist(['none', 'bearer', 'x-litellm-api-key'], 'none, bearer or x-litellm-api-key'),
-    'none',
+    HOST_DEFAULTS.auth,
   ),
-  apiKeyEnv: orNull(
-    v.pipe(
-      v.string('the name of an environment variable'),
-      v.regex(/^[A-Z_][A-Z0-9_]*$/, 'the name of an environment variable, for instance FLOCK_API_KEY'),
-    ),
+  apiKeyEnv: orNull(variable),
+  apiKeyFile: orNull(line('a path')),
+  weight: v.optional(integer(1, 1_000), HOST_DEFAULTS.weight),
+  priority: v.optional(integer(0, 1_000), HOST_DEFAULTS.priority),
+  maxConcurrent: v.optional(integer(1, 10_000), HOST_DEFAULTS.maxConcurrent),
+  maxQueued: v.optional(integer(0, 100_000), HOST_DEFAULTS.maxQueued),
+  queueTimeoutMs: v.optional(integer(0, HOUR_MS), HOST_DEFAULTS.queueTimeoutMs),
+  connectTimeoutMs: v.optional(integer(100, HOUR_MS), HOST_DEFAULTS.connectTimeoutMs),
+  firstTokenTimeoutMs: v.optional(integer(100, HOUR_MS), HOST_DEFAULTS.firstTokenTimeoutMs),
+  timeoutMs: v.optional(integer(100, HOUR_MS), HOST_DEFAULTS.timeoutMs),
+  maxPromptTokens: orNull(integer(1, UINT32_MAX)),
+  maxCompletionTokens: orNull(integer(1, UINT32_MAX)),
+  headers: v.optional(
+    v.record(v.string(), v.string('text'), 'headers by name'),
+    (): Record<string, string> => ({}),
   ),
-  timeoutMs: v.optional(integer(100, 3_600_000), 60_000),
+  body: v.optional(jsonObject, (): Record<string, unknown> => ({})),
+  healthPath: v.optional(
+    v.pipe(v.string('a path'), v.regex(/^\/[\x21-\x7e]*$/, 'a path that begins with a slash')),
+    HOST_DEFAULTS.healthPath,
+  ),
+  healthIntervalMs: v.optional(integer(0, HOUR_MS), HOST_DEFAULTS.healthIntervalMs),
 })
+
+const ROUTING_DEFAULTS = { policy: 'latency', retryRatio: 0.2, hedge: false } as const
+
+/** How requests are spread over the hosts of a model. */
+const routing = v.optional(
+  v.strictObject({
+    policy: v.optional(
+      v.picklist(
+        ['latency', 'least-outstanding', 'weighted', 'priority', 'sticky'],
+        'latency, least-outstanding, weighted, priority or sticky',
+      ),
+      ROUTING_DEFAULTS.policy,
+    ),
+    retryRatio: v.optional(
+      v.pipe(
+        v.number('a number from 0 to 10'),
+        v.minValue(0, 'a number from 0 to 10'),
+        v.maxValue(10, 'a number from 0 to 10'),
+      ),
+      ROUTING_DEFAULTS.retryRatio,
+    ),
+    hedge: v.optional(v.boolean('true or false'), ROUTING_DEFAULTS.hedge),
+  }),
+  ROUTING_DEFAULTS,
+)
+
+/** What counts tokens where a host reports none: an encoding of OpenAI, or a tokenizer.json of Hugging Face. */
+const tokenizer = orNull(
+  v.union(
+    [
+      v.strictObject({ encoding: v.picklist(['o200k_base', 'cl100k_base'], 'o200k_base or cl100k_base') }),
+      v.strictObject({ file: line('a path') }),
+    ],
+    'encoding: o200k_base or cl100k_base, or file: the path of a tokenizer.json',
+  ),
+)
 
 const model = v.strictObject({
   name: slug,
@@ -118,19 +202,62 @@ const model = v.strictObject({
   nodes: v.optional(v.array(address, 'a list of addresses'), []),
   receiptSigner: orNull(address),
   contributors,
+  routing,
+  tokenizer,
   hosts: v.pipe(v.array(host, 'a list of model hosts'), v.minLength(1, 'at least one model host')),
 })
 
-const SERVICE_DEFAULTS = { host: '127.0.0.1', port: 3000, maxBodyBytes: 1_048_576 }
 const NODE_DEFAULTS = { config: 'node/config.json' }
+
+const ANSWER_DEFAULTS = { dir: '.flock/answers', fsync: 'always', keepDays: 30 } as const
+
+/** Where paid answers and their receipts are kept, so that none is made twice. */
+const answers = v.optional(
+  v.strictObject({
+    dir: v.optional(line('a path'), ANSWER_DEFAULTS.dir),
+    fsync: v.optional(
+      v.picklist(['always', 'interval', 'off'], 'always, interval or off'),
+      ANSWER_DEFAULTS.fsync,
+    ),
+    keepDays: v.optional(integer(1, 3_650), ANSWER_DEFAULTS.keepDays),
+  }),
+  ANSWER_DEFAULTS,
+)
+
+/** Somebody who may use the OpenAI-compatible routes. */
+const client = v.strictObject({
+  name: slug,
+  keyHash: orNull(
+    v.pipe(
+      v.string('sha256: and 64 hexadecimal digits'),
+      v.regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits in lower case'),
+    ),
+  ),
+  keyEnv: orNull(variable),
+  models: orNull(v.array(slug, 'a list of model names')),
+  requestsPerMinute: orNull(integer(1, 1_000_000_000)),
+  tokensPerMinute: orNull(integer(1, 1_000_000_000_000)),
+  maxConcurrent: orNull(integer(1, 1_000_000)),
+})
+
+const SERVICE_DEFAULTS = {
+  host: '127.0.0.1',
+  port: 3000,
+  maxBodyBytes: 1_048_576,
+  answers: ANSWER_DEFAULTS,
+  usageDir: '.flock/usage',
+}
 
 const service = v.optional(
   v.strictObject({
     host: v.optional(line('a host name or IP address'), SERVICE_DEFAULTS.host),
     port: v.optional(integer(0, 65_535), SERVICE_DEFAULTS.port),
     maxBodyBytes: v.optional(integer(1024, 1_073_741_824), SERVICE_DEFAULTS.maxBodyBytes),
+    answers,
+    usageDir: v.optional(line('a path'), SERVICE_DEFAULTS.usageDir),
+    clients: v.optional(v.array(client, 'a list of clients'), () => []),
   }),
-  SERVICE_DEFAULTS,
+  () => ({ ...SERVICE_DEFAULTS, clients: [] }),
 )
 
 const node = v.optional(
@@ -150,6 +277,9 @@ const configFile = v.strictObject({
 
 export type ModelConfig = v.InferOutput<typeof model>
 export type HostConfig = v.InferOutput<typeof host>
+export type RoutingConfig = v.InferOutput<typeof routing>
+export type TokenizerConfig = NonNullable<v.InferOutput<typeof tokenizer>>
+export type ClientConfig = v.InferOutput<typeof client>
 export type ServiceConfig = v.InferOutput<typeof service>
 export type NodeSettings = v.InferOutput<typeof node>
 export type NetworkEntry = v.InferOutput<typeof networkEntry>
@@ -185,6 +315,15 @@ export function validateConfig(input: unknown): Validation {
 function networksOf(input: unknown): Record<string, unknown> {
   const networks = input !== null && typeof input === 'object' && 'networks' in input ? input.networks : null
   return networks !== null && typeof networks === 'object' ? { ...networks } : {}
+}
+
+/** YAML also has dates and numbers that are none. */
+function isJsonValue(value: unknown): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (Array.isArray(value)) return value.every(isJsonValue)
+  const isPlain = typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype
+  return isPlain && Object.values(value).every(isJsonValue)
 }
 
 /** A network that is no preset has to say where it is. */

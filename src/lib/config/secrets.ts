@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { FlockError } from '../errors.js'
 import { isBytes32 } from '../hex.js'
 import type { Hex } from '../hex.js'
@@ -112,23 +113,10 @@ function octal(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, '0')
 }
 
-/**
- * The API key of a model host, from the environment variable that the project names; null where none is needed.
- * @throws API_KEY_MISSING
- */
-export function loadApiKey(
-  host: { readonly id: string; readonly apiKeyEnv: string | null },
+/** Where the API keys of model hosts are looked up: the environment, and files named from the project's folder. */
+export function apiKeySources(
   env: Env,
-): string | null {
-  if (host.apiKeyEnv === null) return null
-  const key = env[host.apiKeyEnv]?.trim() ?? ''
-  if (key !== '') return key
-  throw new FlockError(
-    'API_KEY_MISSING',
-    `Host ${host.id} needs an API key and ${host.apiKeyEnv} is not set.`,
-    {
-      details: { hostId: host.id, env: host.apiKeyEnv },
-      hint: `export ${host.apiKeyEnv}=<key>`,
-    },
-  )
+  dir: string,
+): { readonly env: Env; readonly readFile: (path: string) => string } {
+  return { env, readFile: (path) => readFileSync(resolve(dir, path), 'utf8') }
 }

@@ -83,16 +83,9 @@ export function chatOfPrompt(prompt: string): ChatMessage[] {
   return [{ role: 'user', content: prompt }]
 }
 
-/** The body that is sent to a host. */
-export function renderChatRequest(request: ChatRequest, model: string, stream: boolean): string {
-  return JSON.stringify({
-    ...request.options,
-    model,
-    messages: request.messages,
-    max_tokens: request.maxTokens,
-    stream,
-    ...(stream ? { stream_options: { include_usage: true } } : {}),
-  })
+/** Messages as they are sent to a host. */
+export function renderMessages(messages: readonly ChatMessage[]): JsonValue {
+  return messages as unknown as JsonValue
 }
 
 function parseMessages(value: unknown): ChatMessage[] {

@@ -1,34 +1,104 @@
-/** What past requests say about a host. Times are milliseconds of any one clock. */
-export interface HostHealth {
-  /** Failures since the last success. */
-  readonly failures: number
-  /** Until when the host is avoided. */
-  readonly openUntilMs: number
-}
-
-/** `closed`: in use. `open`: avoided. `trial`: one request may find out whether it is back. */
+/** `closed`: in use. `open`: avoided. `trial`: one request may find out whether the host is back. */
 export type Circuit = 'closed' | 'open' | 'trial'
 
-export const UNTRIED: HostHealth = { failures: 0, openUntilMs: 0 }
+/** What past requests and checks say about a host. Times are milliseconds of any one clock that does not go backwards. */
+export interface HealthTracker {
+  succeeded(nowMs: number): void
+  failed(nowMs: number): void
+  /** A host that asked for time is avoided for that long; this is no failure. */
+  rested(nowMs: number, pauseMs: number): void
+  circuit(nowMs: number): Circuit
+  /** From 0.1 to 1: how much of its share a host may take again. One that was away begins slowly. */
+  warmth(nowMs: number): number
+}
 
 /** One failure may be chance and two may be one restart. */
 const FAILURES_TO_OPEN = 3
 const FIRST_PAUSE_MS = 2_000
 const LONGEST_PAUSE_MS = 60_000
+/** A host that never fails three times in a row, but half of the time, is no use either. */
+const FAILED_SHARE_TO_OPEN = 0.5
+const CALLS_TO_JUDGE = 10
+const WINDOW_MS = 10_000
+/** Caches of a model server fill, and weights load, while the first requests come in. */
+const SLOW_START_MS = 30_000
+const LEAST_WARMTH = 0.1
+/** Longest time that a host's own `retry-after` is followed. */
+const LONGEST_REST_MS = 30_000
 
-export function afterSuccess(): HostHealth {
-  return UNTRIED
+interface Tally {
+  calls: number
+  failures: number
 }
 
-/** The pause doubles with every failed trial, up to a minute. */
-export function afterFailure(health: HostHealth, nowMs: number): HostHealth {
-  const failures = health.failures + 1
-  if (failures < FAILURES_TO_OPEN) return { failures, openUntilMs: 0 }
-  const doublings = Math.min(failures - FAILURES_TO_OPEN, 10)
-  return { failures, openUntilMs: nowMs + Math.min(FIRST_PAUSE_MS * 2 ** doublings, LONGEST_PAUSE_MS) }
-}
+export function createHealthTracker(): HealthTracker {
+  let failuresInRow = 0
+  let openings = 0
+  let openUntilMs = 0
+  let isOpen = false
+  let restUntilMs = 0
+  let warmSinceMs: number | null = null
+  let windowStartMs = 0
+  let present: Tally = { calls: 0, failures: 0 }
+  let previous: Tally = { calls: 0, failures: 0 }
 
-export function circuitOf(health: HostHealth, nowMs: number): Circuit {
-  if (health.failures < FAILURES_TO_OPEN) return 'closed'
-  return nowMs < health.openUntilMs ? 'open' : 'trial'
+  function turnWindow(nowMs: number): void {
+    const age = nowMs - windowStartMs
+    if (age < WINDOW_MS) return
+    previous = age < 2 * WINDOW_MS ? present : { calls: 0, failures: 0 }
+    present = { calls: 0, failures: 0 }
+    windowStartMs = nowMs
+  }
+
+  function failsTooOften(): boolean {
+    const calls = present.calls + previous.calls
+    const failures = present.failures + previous.failures
+    return calls >= CALLS_TO_JUDGE && failures / calls >= FAILED_SHARE_TO_OPEN
+  }
+
+  function open(nowMs: number): void {
+    openUntilMs = nowMs + Math.min(FIRST_PAUSE_MS * 2 ** Math.min(openings, 10), LONGEST_PAUSE_MS)
+    openings += 1
+    isOpen = true
+  }
+
+  return {
+    succeeded(nowMs) {
+      turnWindow(nowMs)
+      present.calls += 1
+      failuresInRow = 0
+      // An answer to what was asked before the pause says nothing about the time after it.
+      if (isOpen && nowMs >= openUntilMs) {
+        isOpen = false
+        warmSinceMs = nowMs
+        present = { calls: 0, failures: 0 }
+        previous = { calls: 0, failures: 0 }
+      } else if (openings > 0 && !isOpen && nowMs - openUntilMs > LONGEST_PAUSE_MS) {
+        openings = 0
+      }
+    },
+    failed(nowMs) {
+      turnWindow(nowMs)
+      present.calls += 1
+      present.failures += 1
+      failuresInRow += 1
+      if (isOpen && nowMs < openUntilMs) return
+      if (isOpen || failuresInRow >= FAILURES_TO_OPEN || failsTooOften()) open(nowMs)
+    },
+    rested(nowMs, pauseMs) {
+      restUntilMs = Math.max(restUntilMs, nowMs + Math.min(pauseMs, LONGEST_REST_MS))
+    },
+    circuit(nowMs) {
+      if (nowMs < restUntilMs) return 'open'
+      if (!isOpen) return 'closed'
+      return nowMs < openUntilMs ? 'open' : 'trial'
+    },
+    warmth(nowMs) {
+      if (warmSinceMs === null) return 1
+      const share = (nowMs - warmSinceMs) / SLOW_START_MS
+      if (share < 1) return Math.max(share, LEAST_WARMTH)
+      warmSinceMs = null
+      return 1
+    },
+  }
 }

@@ -4,6 +4,10 @@ import { FlockError } from '../errors.js'
 export interface ReportedUsage {
   readonly promptTokens: number
   readonly completionTokens: number
+  /** Of the prompt tokens, those that a cache already held. */
+  readonly cachedTokens: number
+  /** Of the completion tokens, those that were thought and not said. */
+  readonly reasoningTokens: number
 }
 
 /** A finished chat completion. */
@@ -16,16 +20,31 @@ export interface ChatResult {
   readonly usageFault: string | null
 }
 
-/** What a streamed completion yields: pieces of text, then once the end. */
-export type ChatEvent =
-  { readonly type: 'text'; readonly text: string } | ({ readonly type: 'end' } & Omit<ChatResult, 'text'>)
+/** What a streamed answer yields: its chunks, then once the end. */
+export type StreamEvent =
+  | ({ readonly type: 'chunk' } & Pick<StreamChunk, 'text' | 'raw' | 'isPreamble'>)
+  | ({ readonly type: 'end' } & Omit<ChatResult, 'text'>)
 
-/** One chunk of a streamed completion. */
-export interface ChatChunk {
+/** One chunk of a streamed answer. */
+export interface StreamChunk {
   readonly text: string
   readonly finishReason: string | null
   /** Unchecked; null in all chunks but the last. */
   readonly usage: unknown
+  /** As the host sent it; null when the host streams bare text. */
+  readonly raw: Readonly<Record<string, unknown>> | null
+  /** True for what comes before the first word: a role, an empty text. */
+  readonly isPreamble: boolean
+}
+
+/** An answer that is handed on as the host gave it. */
+export interface RelayedAnswer {
+  readonly hostId: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** What was said, for those who count tokens themselves. */
+  readonly text: string
+  readonly usage: ReportedUsage | null
+  readonly usageFault: string | null
 }
 
 /** Tokens are counted in uint32 on chain. */
@@ -53,20 +72,89 @@ export function parseChatCompletion(body: unknown, hostId: string): ChatResult {
  * Reads one `data:` line of a streamed completion; the line with the usage has no choice.
  * @throws HOST_NOT_READY, or HOST_FAILED when the host reports a failure midway
  */
-export function parseChatChunk(body: unknown, hostId: string): ChatChunk {
+export function parseChatChunk(body: unknown, hostId: string): StreamChunk {
+  return parseChunk(body, hostId, (choice) => (isObject(choice.delta) ? choice.delta.content : null))
+}
+
+/** Reads one `data:` line of a streamed completion of the older kind, which continues a text. @throws as `parseChatChunk` */
+export function parseTextChunk(body: unknown, hostId: string): StreamChunk {
+  return parseChunk(body, hostId, (choice) => choice.text)
+}
+
+function parseChunk(
+  body: unknown,
+  hostId: string,
+  textOf: (choice: Record<string, unknown>) => unknown,
+): StreamChunk {
   if (isObject(body) && body.error !== undefined && body.error !== null) {
     throw new FlockError('HOST_FAILED', `Host ${hostId} reported a failure in the middle of its answer.`, {
       details: { hostId },
     })
   }
   const choice = firstChoice(body, hostId)
+  const text = (choice === undefined ? null : textOf(choice)) ?? ''
+  if (typeof text !== 'string') throw malformed(hostId, 'a piece of it is not text')
+  const raw = body as Record<string, unknown>
+  const finishReason = finishReasonOf(choice)
+  const isPreamble = text === '' && finishReason === null && choice !== undefined && !hasMore(choice)
+  return { text, finishReason, usage: raw.usage ?? null, raw, isPreamble }
+}
+
+/** Calls of tools, thoughts, refusals: whatever a piece holds beside its role and its text. */
+function hasMore(choice: Record<string, unknown> | undefined): boolean {
   const delta = isObject(choice?.delta) ? choice.delta : {}
-  const { content = null } = delta
-  if (content !== null && typeof content !== 'string') throw malformed(hostId, 'a piece of it is not text')
+  return Object.entries(delta).some(
+    ([name, value]) => name !== 'role' && name !== 'content' && value !== null && value !== '',
+  )
+}
+
+/** Reads an answer of `/chat/completions` that is handed on, calls of tools included. @throws HOST_NOT_READY */
+export function relayChat(body: unknown, hostId: string): RelayedAnswer {
+  const choice = firstChoice(body, hostId)
+  const message = choice?.message
+  if (!isObject(message)) throw malformed(hostId, 'it holds no message')
+  return relayed(body, hostId, typeof message.content === 'string' ? message.content : '')
+}
+
+/** Reads an answer of `/completions` that is handed on. @throws HOST_NOT_READY */
+export function relayText(body: unknown, hostId: string): RelayedAnswer {
+  const choice = firstChoice(body, hostId)
+  if (typeof choice?.text !== 'string') throw malformed(hostId, 'it holds no text')
+  return relayed(body, hostId, choice.text)
+}
+
+/** Reads an answer of `/embeddings` that is handed on; it has no completion tokens. @throws HOST_NOT_READY */
+export function relayEmbeddings(body: unknown, hostId: string): RelayedAnswer {
+  if (!isObject(body) || !Array.isArray(body.data)) throw malformed(hostId, 'it holds no embeddings')
+  const usage = isObject(body.usage) ? { completion_tokens: 0, ...body.usage } : body.usage
+  return { hostId, body, text: '', ...checkUsage(usage) }
+}
+
+function relayed(body: unknown, hostId: string, text: string): RelayedAnswer {
+  const raw = body as Record<string, unknown>
+  return { hostId, body: raw, text, ...checkUsage(raw.usage) }
+}
+
+/**
+ * Turns the answer of another Infernet container, `{"output": text}`, into a chat completion.
+ * @throws HOST_FAILED, HOST_REJECTED when the container reports a failure, HOST_NOT_READY when it says something else
+ */
+export function parseContainerAnswer(body: unknown, hostId: string): unknown {
+  if (!isObject(body)) throw malformed(hostId, 'it is not an object')
+  const { code, output, usage = null } = body
+  if (code !== undefined && code !== '200') {
+    const isRefusal = typeof code === 'string' && /^4\d\d$/.test(code) && code !== '429' && code !== '408'
+    throw new FlockError(
+      isRefusal ? 'HOST_REJECTED' : 'HOST_FAILED',
+      `Container ${hostId} reported a failure${typeof code === 'string' && /^\d{3}$/.test(code) ? ` (${code})` : ''}.`,
+      { details: { hostId } },
+    )
+  }
+  if (typeof output !== 'string') throw malformed(hostId, 'it has no output')
   return {
-    text: content ?? '',
-    finishReason: finishReasonOf(choice),
-    usage: (body as Record<string, unknown>).usage ?? null,
+    object: 'chat.completion',
+    choices: [{ index: 0, message: { role: 'assistant', content: output }, finish_reason: 'stop' }],
+    ...(usage === null ? {} : { usage }),
   }
 }
 
@@ -78,7 +166,15 @@ export function checkUsage(usage: unknown): Pick<ChatResult, 'usage' | 'usageFau
   const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = usage
   if (!isCount(promptTokens)) return fault('prompt_tokens is not a count')
   if (!isCount(completionTokens)) return fault('completion_tokens is not a count')
-  return { usage: { promptTokens, completionTokens }, usageFault: null }
+  const cachedTokens = detailOf(usage.prompt_tokens_details, 'cached_tokens', promptTokens)
+  const reasoningTokens = detailOf(usage.completion_tokens_details, 'reasoning_tokens', completionTokens)
+  return { usage: { promptTokens, completionTokens, cachedTokens, reasoningTokens }, usageFault: null }
+}
+
+/** A part of a count; many hosts give none, and one that is more than the whole is nothing to go by. */
+function detailOf(details: unknown, name: string, whole: number): number {
+  const count = isObject(details) ? details[name] : 0
+  return isCount(count) && count <= whole ? count : 0
 }
 
 function firstChoice(body: unknown, hostId: string): Record<string, unknown> | undefined {

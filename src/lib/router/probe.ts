@@ -2,11 +2,13 @@
 import { Pool } from 'undici'
 import { FlockError } from '../errors.js'
 import { nearestName } from '../nearest.js'
-import { callError, completeChat, parseBody, statusError, type ChatCall } from './chat-call.js'
+import { callForAnswer } from './calls.js'
 import { chatOfPrompt } from './chat-request.js'
-import { createDeadline } from './deadline.js'
+import { type Incoming, exchange } from './exchange.js'
+import { callError, parseBody, statusError } from './host-errors.js'
 import type { Host } from './hosts.js'
 import type { ReportedUsage } from './openai.js'
+import { chatOperation } from './operation.js'
 
 /** What a host that is ready showed. */
 export interface ProbeReport {
@@ -44,13 +46,18 @@ export async function probeHost(host: Host, options: ProbeOptions): Promise<Prob
     headersTimeout: 0,
     bodyTimeout: 0,
   })
-  const request = { messages: chatOfPrompt(PROMPT), maxTokens: MAX_TOKENS, options: {} }
-  const call: ChatCall = { pool, host, request, signal: options.signal }
+  const operation = chatOperation({ messages: chatOfPrompt(PROMPT), maxTokens: MAX_TOKENS, options: {} })
+  const headers = Object.entries(host.requestHeaders()).flat()
   try {
-    const models = await listModels(call)
+    const models = await listModels(pool, host, headers, options.signal)
     requireListed(host, models)
     const startedMs = options.nowMs()
-    const { text, usage, usageFault } = await completeChat(call)
+    const answerHeaders = ['content-type', 'application/json', 'accept', 'application/json', ...headers]
+    const { text, usage, usageFault } = await callForAnswer(
+      { host, pool, answerHeaders },
+      operation,
+      options.signal,
+    )
     const latencyMs = Math.round(options.nowMs() - startedMs)
     if (text === '') throw notReady(host, 'completed a chat with no text', 'Look at model of the host.')
     if (usage === null) {
@@ -62,24 +69,22 @@ export async function probeHost(host: Host, options: ProbeOptions): Promise<Prob
   }
 }
 
-async function listModels(call: ChatCall): Promise<string[]> {
-  const { pool, host } = call
-  const deadline = createDeadline(host.timeoutMs, call.signal)
+async function listModels(
+  pool: Pool,
+  host: Host,
+  headers: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  let incoming: Incoming
   try {
-    const response = await pool.request({
-      method: 'GET',
-      path: `${host.basePath}/models`,
-      headers: { accept: 'application/json', ...host.authHeaders() },
-      signal: deadline.signal,
-    })
-    const text = await response.body.text()
-    if (response.statusCode !== 200) throw statusError(response.statusCode, host)
-    return modelNames(parseBody(text, host), host)
+    const path = `${host.basePath}/models`
+    const outgoing = { method: 'GET', path, headers: ['accept', 'application/json', ...headers] } as const
+    incoming = await exchange(pool, outgoing, { timeoutMs: host.timeoutMs, signal })
   } catch (error) {
-    throw callError(error, call, deadline)
-  } finally {
-    deadline.end()
+    throw callError(error, host)
   }
+  if (incoming.status !== 200) throw statusError(incoming.status, host)
+  return modelNames(parseBody(incoming.text, host), host)
 }
 
 function modelNames(body: unknown, host: Host): string[] {

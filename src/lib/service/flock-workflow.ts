@@ -13,6 +13,7 @@ import { type TaskEnvelope, hashTaskEnvelope } from '../infernet/task-envelope.j
 import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { ChatResult } from '../router/openai.js'
+import { chatOperation } from '../router/operation.js'
 import { boundUsage } from '../usage/pricing.js'
 import type { ReceiptKey } from '../usage/receipt-key.js'
 import {
@@ -64,8 +65,12 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   const signer = createReceiptSigner({ chainId, usageMeter }, receiptKey)
   const sharing = createSharing<SignedAnswer>(MAX_SHARED_TASKS)
 
-  async function complete({ model, request }: Task, signal: AbortSignal | undefined): Promise<ChatResult> {
-    return forward.complete(request, { hosts: model.hosts, ...(signal === undefined ? {} : { signal }) })
+  async function complete(
+    { model, request, envelope }: Task,
+    signal: AbortSignal | undefined,
+  ): Promise<ChatResult> {
+    const key = envelope?.requester ?? null
+    return forward.complete(chatOperation(request), { route: model.route, key, signal })
   }
 
   async function answerOnChain(
@@ -114,9 +119,8 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   }
 
   async function* streamTask({ model, request }: Task, signal?: AbortSignal): AsyncGenerator<string> {
-    const target = { hosts: model.hosts, ...(signal === undefined ? {} : { signal }) }
-    for await (const event of forward.stream(request, target)) {
-      if (event.type === 'text') yield event.text
+    for await (const event of forward.stream(chatOperation(request), { route: model.route, signal })) {
+      if (event.type === 'chunk') yield event.text
       else log.info('Streamed a task.', { model: model.name, hostId: event.hostId, ...event.usage })
     }
   }

@@ -1,13 +1,15 @@
 import { FlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
 import { type Artifact, artifactIdOf, modelIdOf } from '../models/model.js'
-import { type Host, type HostSettings, parseHosts } from '../router/hosts.js'
+import { type ApiKeySources, type HostSettings, parseHosts } from '../router/hosts.js'
+import type { ModelRoute, RoutingSettings } from '../router/route-table.js'
 
 /** A model that the service answers for. */
 export interface ServedModel {
   readonly modelId: Hex
   readonly name: string
-  readonly hosts: readonly Host[]
+  /** Where its requests go. */
+  readonly route: ModelRoute
   /** Caps of this service; a request's own caps may be lower, and then count. */
   readonly maxPromptTokens: number
   readonly maxCompletionTokens: number
@@ -17,23 +19,25 @@ export interface ServedModel {
 export interface ServedModelSource extends Artifact {
   readonly name: string
   readonly limits: { readonly maxPromptTokens: number; readonly maxCompletionTokens: number }
+  readonly routing: RoutingSettings
   readonly hosts: readonly HostSettings[]
 }
 
 /**
  * Turns a description into a model that can be served.
  * @param modelHost account that registers the model: it is part of the model's id
- * @param env where API keys are looked up
+ * @param keys where API keys are looked up
  * @throws CONFIG_INVALID, API_KEY_MISSING
  */
 export function buildServedModel(
   source: ServedModelSource,
-  { modelHost, env }: { modelHost: Address; env: Readonly<Record<string, string | undefined>> },
+  { modelHost, keys }: { modelHost: Address; keys: ApiKeySources },
 ): ServedModel {
+  const { name, routing } = source
   return {
     modelId: modelIdOf(modelHost, artifactIdOf(source)),
-    name: source.name,
-    hosts: parseHosts(source.hosts, env),
+    name,
+    route: { name, routing, hosts: parseHosts(source.hosts, keys) },
     ...source.limits,
   }
 }

@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { encryptKeystore } from '../../../src/lib/config/keystore.js'
-import { keystorePath, loadApiKey, loadPrivateKey } from '../../../src/lib/config/secrets.js'
+import { apiKeySources, keystorePath, loadPrivateKey } from '../../../src/lib/config/secrets.js'
 import { withTempDir } from '../../helpers/temp-dir.js'
 
 const KEY = `0x${'1f'.repeat(32)}` as const
@@ -125,15 +125,16 @@ describe('keystorePath', () => {
   })
 })
 
-describe('loadApiKey', () => {
-  it('gives the key that the project names, and none where none is needed', () => {
-    expect(loadApiKey({ id: 'a', apiKeyEnv: 'FLOCK_API_KEY' }, { FLOCK_API_KEY: ' sk-1 ' })).toBe('sk-1')
-    expect(loadApiKey({ id: 'a', apiKeyEnv: null }, {})).toBeNull()
-  })
+describe('apiKeySources', () => {
+  it('reads files from the folder of the project', () =>
+    withTempDir(async (dir) => {
+      await writeFile(join(dir, 'key'), 'sk-1\n')
 
-  it('says which variable is not set', () => {
-    expect(() => loadApiKey({ id: 'a', apiKeyEnv: 'FLOCK_API_KEY' }, { FLOCK_API_KEY: '' })).toThrow(
-      'Host a needs an API key and FLOCK_API_KEY is not set.',
-    )
-  })
+      const keys = apiKeySources({ FLOCK_API_KEY: 'sk-2' }, dir)
+
+      expect(keys.readFile('key')).toBe('sk-1\n')
+      expect(keys.readFile(join(dir, 'key'))).toBe('sk-1\n')
+      expect(keys.env.FLOCK_API_KEY).toBe('sk-2')
+      expect(() => keys.readFile('none')).toThrow('ENOENT')
+    }))
 })

@@ -2,10 +2,10 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { FlockError } from '../../../src/lib/errors.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
-import type { ChatRequest } from '../../../src/lib/router/chat-request.js'
 import { type Forward, createForward } from '../../../src/lib/router/forward.js'
-import { type Host, type HostAuth, parseHosts } from '../../../src/lib/router/hosts.js'
-import type { ChatEvent } from '../../../src/lib/router/openai.js'
+import { type Host, type HostSettings, parseHosts } from '../../../src/lib/router/hosts.js'
+import type { StreamEvent } from '../../../src/lib/router/openai.js'
+import { chatOperation } from '../../../src/lib/router/operation.js'
 import { caught } from '../../helpers/caught.js'
 import {
   type FakeHost,
@@ -18,15 +18,17 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
+import { hostSettings, noKeys, routeOf } from '../../helpers/hosts.js'
 import { closedPort } from '../../helpers/http-server.js'
 
 const PROMPT = 'a prompt nobody may log'
 const SECRET = 'sk-secret-key'
-const request: ChatRequest = {
-  messages: [{ role: 'user', content: PROMPT }],
+const messages = [{ role: 'user' as const, content: PROMPT }]
+const request = chatOperation({
+  messages,
   maxTokens: 32,
   options: { temperature: 0 },
-}
+})
 
 const running: FakeHost[] = []
 const forwards: Forward[] = []
@@ -44,6 +46,7 @@ function forwardOf(maxAnswerBytes?: number): Forward {
   const log = createLogger('debug', (record) => records.push(record))
   const forward = createForward({
     nowMs: () => clockMs,
+    random: () => 0,
     log,
     ...(maxAnswerBytes === undefined ? {} : { maxAnswerBytes }),
   })
@@ -57,19 +60,17 @@ async function fake(...answers: HostAnswer[]): Promise<FakeHost> {
   return host
 }
 
-function hostAt(
-  baseUrl: string,
-  { id = 'a', timeoutMs = 20_000, auth = 'none' }: { id?: string; timeoutMs?: number; auth?: HostAuth } = {},
-): Host {
-  const [host] = parseHosts([{ id, baseUrl, model: 'org/model', auth, apiKeyEnv: 'KEY', timeoutMs }], {
-    KEY: SECRET,
+function hostAt(baseUrl: string, settings: Partial<HostSettings> = {}): Host {
+  const [host] = parseHosts([hostSettings({ baseUrl, apiKeyEnv: 'KEY', ...settings })], {
+    ...noKeys,
+    env: { KEY: SECRET },
   })
   if (host === undefined) throw new Error('no host')
   return host
 }
 
-async function read(events: AsyncIterable<ChatEvent>): Promise<ChatEvent[]> {
-  const all: ChatEvent[] = []
+async function read(events: AsyncIterable<StreamEvent>): Promise<StreamEvent[]> {
+  const all: StreamEvent[] = []
   for await (const event of events) all.push(event)
   return all
 }
@@ -88,13 +89,13 @@ describe('asking a host for a completion', () => {
   it('sends model, messages, options and limit and gives back the text and the usage', async () => {
     const host = await fake(completion('An answer.'))
 
-    const result = await forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)] })
+    const result = await forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl)]) })
 
     expect(result).toEqual({
       hostId: 'a',
       text: 'An answer.',
       finishReason: 'stop',
-      usage: { promptTokens: 5, completionTokens: 3 },
+      usage: { promptTokens: 5, completionTokens: 3, cachedTokens: 0, reasoningTokens: 0 },
       usageFault: null,
     })
     expect(host.requests).toHaveLength(1)
@@ -103,7 +104,7 @@ describe('asking a host for a completion', () => {
       path: '/v1/chat/completions',
       body: {
         model: 'org/model',
-        messages: request.messages,
+        messages,
         max_tokens: 32,
         temperature: 0,
         stream: false,
@@ -118,7 +119,7 @@ describe('asking a host for a completion', () => {
   ] as const)('authorises by %s', async (auth, headers) => {
     const host = await fake(completion('ok'))
 
-    await forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { auth })] })
+    await forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl, { auth })]) })
 
     expect(host.requests[0]?.headers).toMatchObject(headers)
     if (auth !== 'bearer') expect(host.requests[0]?.headers).not.toHaveProperty('authorization')
@@ -130,10 +131,10 @@ describe('asking a host for a completion', () => {
       answer(response, got)
     })
     const forward = forwardOf()
-    const hosts = [hostAt(host.baseUrl)]
+    const route = routeOf([hostAt(host.baseUrl)])
 
     for (let turn = 0; turn < 12; turn += 1) {
-      await forward.complete(request, { hosts }).catch((error: unknown) => error)
+      await forward.complete(request, { route }).catch((error: unknown) => error)
     }
 
     // A connection is free a moment after its answer is complete, so a second one may be opened.
@@ -146,13 +147,13 @@ describe('asking a host for a completion', () => {
       completion('ok', { prompt_tokens: -1, completion_tokens: 1 }),
     )
     const forward = forwardOf()
-    const hosts = [hostAt(host.baseUrl)]
+    const route = routeOf([hostAt(host.baseUrl)])
 
-    expect(await forward.complete(request, { hosts })).toMatchObject({
+    expect(await forward.complete(request, { route })).toMatchObject({
       usage: null,
       usageFault: 'no usage was reported',
     })
-    expect(await forward.complete(request, { hosts })).toMatchObject({
+    expect(await forward.complete(request, { route })).toMatchObject({
       usage: null,
       usageFault: 'prompt_tokens is not a count',
     })
@@ -161,7 +162,7 @@ describe('asking a host for a completion', () => {
   it.each([
     ['a server error', json(500, { error: PROMPT }), 'HOST_FAILED', 'HTTP 500'],
     ['a gateway error in HTML', raw(502, '<html>'), 'HOST_FAILED', 'HTTP 502'],
-    ['too many requests', json(429, {}), 'HOST_FAILED', 'HTTP 429'],
+    ['too many requests', json(429, {}), 'HOST_BUSY', 'HTTP 429'],
     ['a refused request', json(400, { error: { message: PROMPT } }), 'HOST_REJECTED', 'HTTP 400'],
     ['an unprocessable request', json(422, {}), 'HOST_REJECTED', 'HTTP 422'],
     ['a refused key', json(401, {}), 'HOST_NOT_READY', 'did not accept the API key'],
@@ -184,7 +185,7 @@ describe('asking a host for a completion', () => {
     'tells %s from the others and keeps the prompt and the key to itself',
     async (_what, answer, code, text) => {
       const host = await fake(answer)
-      const target = { hosts: [hostAt(host.baseUrl, { auth: 'bearer' })] }
+      const target = { route: routeOf([hostAt(host.baseUrl, { auth: 'bearer' })]) }
 
       const error = await caught(forwardOf().complete(request, target))
 
@@ -200,7 +201,7 @@ describe('asking a host for a completion', () => {
     const elsewhere = await fake(completion('from elsewhere'))
     const host = await fake(raw(307, '', { location: `${elsewhere.baseUrl}/chat/completions` }))
 
-    const error = await caught(forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)] }))
+    const error = await caught(forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl)]) }))
 
     expect(error).toMatchObject({ code: 'HOST_NOT_READY', details: { status: 307 } })
     expect(error.message).toContain('redirect')
@@ -210,7 +211,9 @@ describe('asking a host for a completion', () => {
   it('says that nobody listens', async () => {
     const port = await closedPort()
 
-    const error = await caught(forwardOf().complete(request, { hosts: [hostAt(`http://127.0.0.1:${port}`)] }))
+    const error = await caught(
+      forwardOf().complete(request, { route: routeOf([hostAt(`http://127.0.0.1:${port}`)]) }),
+    )
 
     expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', details: { reason: 'ECONNREFUSED' } })
   })
@@ -219,7 +222,7 @@ describe('asking a host for a completion', () => {
     const host = await fake(silence)
 
     const error = await caught(
-      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 50 })] }),
+      forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl, { timeoutMs: 50 })]) }),
     )
 
     expect(error).toMatchObject({ code: 'HOST_UNREACHABLE', message: 'No answer from host a in 50 ms.' })
@@ -233,7 +236,7 @@ describe('asking a host for a completion', () => {
     })
 
     const error = await caught(
-      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 100 })] }),
+      forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl, { timeoutMs: 100 })]) }),
     )
 
     expect(error.message).toBe('No answer from host a in 100 ms.')
@@ -242,7 +245,7 @@ describe('asking a host for a completion', () => {
   it('refuses an answer above the limit', async () => {
     const host = await fake(completion('x'.repeat(5_000)))
 
-    const error = await caught(forwardOf(1_000).complete(request, { hosts: [hostAt(host.baseUrl)] }))
+    const error = await caught(forwardOf(1_000).complete(request, { route: routeOf([hostAt(host.baseUrl)]) }))
 
     expect(error).toMatchObject({ code: 'HOST_NOT_READY' })
     expect(error.message).toContain('too large')
@@ -252,19 +255,19 @@ describe('asking a host for a completion', () => {
     const gone = new AbortController()
     const host = await fake(() => gone.abort())
     const forward = forwardOf()
-    const hosts = [hostAt(host.baseUrl)]
+    const route = routeOf([hostAt(host.baseUrl)])
 
-    const error = await caught(forward.complete(request, { hosts, signal: gone.signal }))
+    const error = await caught(forward.complete(request, { route, signal: gone.signal }))
 
     expect(error.code).toBe('INTERRUPTED')
-    expect(forward.report(hosts)).toEqual([{ hostId: 'a', circuit: 'closed', outstanding: 0 }])
+    expect(forward.report()).toMatchObject([{ hostId: 'a', circuit: 'closed', outstanding: 0 }])
   })
 
   it('sends nothing for a caller who is gone already', async () => {
     const host = await fake(completion('ok'))
 
     const error = await caught(
-      forwardOf().complete(request, { hosts: [hostAt(host.baseUrl)], signal: AbortSignal.abort() }),
+      forwardOf().complete(request, { route: routeOf([hostAt(host.baseUrl)]), signal: AbortSignal.abort() }),
     )
 
     expect(error.code).toBe('INTERRUPTED')
@@ -272,7 +275,7 @@ describe('asking a host for a completion', () => {
   })
 
   it('names a model without hosts', async () => {
-    expect((await caught(forwardOf().complete(request, { hosts: [] }))).code).toBe('CONFIG_INVALID')
+    expect((await caught(forwardOf().complete(request, { route: routeOf([]) }))).code).toBe('CONFIG_INVALID')
   })
 })
 
@@ -286,9 +289,9 @@ describe('falling back to another host', () => {
   ])('asks the next host when the first %s', async (_what, answer) => {
     const first = await fake(answer)
     const second = await fake(completion('from the second'))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
 
-    const result = await forwardOf().complete(request, { hosts })
+    const result = await forwardOf().complete(request, { route })
 
     expect(result).toMatchObject({ hostId: 'b', text: 'from the second' })
     expect(first.requests).toHaveLength(1)
@@ -298,9 +301,9 @@ describe('falling back to another host', () => {
   it('does not ask the next host what the first refused', async () => {
     const first = await fake(json(400, {}))
     const second = await fake(completion('ok'))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
 
-    const error = await caught(forwardOf().complete(request, { hosts }))
+    const error = await caught(forwardOf().complete(request, { route }))
 
     expect(error.code).toBe('HOST_REJECTED')
     expect(second.requests).toHaveLength(0)
@@ -309,12 +312,12 @@ describe('falling back to another host', () => {
   it('reports every attempt when none answers', async () => {
     const first = await fake(json(500, {}))
     const second = await fake(json(200, {}))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
 
-    const error = await caught(forwardOf().complete(request, { hosts }))
+    const error = await caught(forwardOf().complete(request, { route }))
 
     expect(error.code).toBe('HOST_NOT_READY')
-    expect(error.message).toContain('None of 2 hosts answered.')
+    expect(error.message).toContain('None of 2 attempts was answered.')
     expect(error.details.attempts).toEqual([
       { hostId: 'a', code: 'HOST_FAILED' },
       { hostId: 'b', code: 'HOST_NOT_READY' },
@@ -324,18 +327,18 @@ describe('falling back to another host', () => {
   it('avoids a host after three failures, tries it once its pause is over, and takes it back', async () => {
     const first = await fake(json(500, {}))
     const second = await fake(completion('ok'))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
     const forward = forwardOf()
-    const ask = async () => (await forward.complete(request, { hosts })).hostId
+    const ask = async () => (await forward.complete(request, { route })).hostId
 
     for (let turn = 0; turn < 5; turn += 1) await ask()
     expect(first.requests).toHaveLength(3)
-    expect(forward.report(hosts)[0]).toMatchObject({ hostId: 'a', circuit: 'open' })
+    expect(forward.report()[0]).toMatchObject({ hostId: 'a', circuit: 'open' })
 
     first.answerWith(completion('back'))
     clockMs = 2_000
     expect(await ask()).toBe('a')
-    expect(forward.report(hosts)[0]).toMatchObject({ hostId: 'a', circuit: 'closed' })
+    expect(forward.report()[0]).toMatchObject({ hostId: 'a', circuit: 'closed' })
   })
 
   it('spreads requests that run at the same time', async () => {
@@ -343,10 +346,10 @@ describe('falling back to another host', () => {
     const later: HostAnswer = (response, got) => waiting.push(() => completion('ok')(response, got))
     const first = await fake(later)
     const second = await fake(later)
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
     const forward = forwardOf()
 
-    const results = Promise.all([1, 2, 3, 4].map(() => forward.complete(request, { hosts })))
+    const results = Promise.all([1, 2, 3, 4].map(() => forward.complete(request, { route })))
     while (waiting.length < 4) await new Promise((resolve) => setImmediate(resolve))
     waiting.forEach((answer) => answer())
 
@@ -358,17 +361,19 @@ describe('streaming a completion', () => {
   it('yields the pieces as they come, then the usage', async () => {
     const host = await fake(stream(['An ', 'answer', '.']))
 
-    const events = await read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] }))
+    const events = await read(forwardOf().stream(request, { route: routeOf([hostAt(host.baseUrl)]) }))
 
-    expect(events).toEqual([
-      { type: 'text', text: 'An ' },
-      { type: 'text', text: 'answer' },
-      { type: 'text', text: '.' },
+    expect(events.map((event) => (event.type === 'chunk' ? event.text : event))).toEqual([
+      'An ',
+      'answer',
+      '.',
+      '',
+      '',
       {
         type: 'end',
         hostId: 'a',
         finishReason: 'stop',
-        usage: { promptTokens: 5, completionTokens: 3 },
+        usage: { promptTokens: 5, completionTokens: 3, cachedTokens: 0, reasoningTokens: 0 },
         usageFault: null,
       },
     ])
@@ -378,9 +383,9 @@ describe('streaming a completion', () => {
   it('keeps the connection of a stream that was read to its end', async () => {
     const host = await fake(stream(['a']))
     const forward = forwardOf()
-    const hosts = [hostAt(host.baseUrl)]
+    const route = routeOf([hostAt(host.baseUrl)])
 
-    for (let turn = 0; turn < 8; turn += 1) await read(forward.stream(request, { hosts }))
+    for (let turn = 0; turn < 8; turn += 1) await read(forward.stream(request, { route }))
 
     expect(host.connections()).toBeLessThanOrEqual(2)
   })
@@ -388,7 +393,7 @@ describe('streaming a completion', () => {
   it('takes a stream that ends without the last word of the protocol', async () => {
     const host = await fake(stream(['a'], null, 'noDone'))
 
-    const events = await read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] }))
+    const events = await read(forwardOf().stream(request, { route: routeOf([hostAt(host.baseUrl)]) }))
 
     expect(events.at(-1)).toMatchObject({ type: 'end', usage: null, usageFault: 'no usage was reported' })
   })
@@ -396,18 +401,18 @@ describe('streaming a completion', () => {
   it('asks the next host while nothing was yielded', async () => {
     const first = await fake(stream([], null, 'cut'))
     const second = await fake(stream(['from b']))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
 
-    const events = await read(forwardOf().stream(request, { hosts }))
+    const events = await read(forwardOf().stream(request, { route }))
 
-    expect(events[0]).toEqual({ type: 'text', text: 'from b' })
+    expect(events[0]).toMatchObject({ type: 'chunk', text: 'from b' })
   })
 
   it('fails, and asks nobody else, once a piece was yielded', async () => {
     const first = await fake(stream(['half of '], null, 'cut'))
     const second = await fake(stream(['from b']))
-    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })]
-    const events = forwardOf().stream(request, { hosts })
+    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
+    const events = forwardOf().stream(request, { route })
 
     expect(await events.next()).toMatchObject({ value: { text: 'half of ' } })
     expect((await caught(events.next())).code).toBe('HOST_UNREACHABLE')
@@ -416,7 +421,7 @@ describe('streaming a completion', () => {
 
   it('bounds the silence of a host between two pieces', async () => {
     const host = await fake(stream(['a'], null, 'silence'))
-    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl, { timeoutMs: 100 })] })
+    const events = forwardOf().stream(request, { route: routeOf([hostAt(host.baseUrl, { timeoutMs: 100 })]) })
 
     await events.next()
 
@@ -436,7 +441,7 @@ describe('streaming a completion', () => {
   ])('refuses %s', async (_what, answer, code) => {
     const host = await fake(answer)
 
-    const error = await caught(read(forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] })))
+    const error = await caught(read(forwardOf().stream(request, { route: routeOf([hostAt(host.baseUrl)]) })))
 
     expect(error.code).toBe(code)
     expect(shown(error)).not.toContain(PROMPT)
@@ -445,14 +450,16 @@ describe('streaming a completion', () => {
   it('refuses a stream above the limit', async () => {
     const host = await fake(stream(['x'.repeat(2_000), 'x'.repeat(2_000)]))
 
-    const error = await caught(read(forwardOf(3_000).stream(request, { hosts: [hostAt(host.baseUrl)] })))
+    const error = await caught(
+      read(forwardOf(3_000).stream(request, { route: routeOf([hostAt(host.baseUrl)]) })),
+    )
 
     expect(error.message).toContain('too large')
   })
 
   it('closes the request at the host when the reader stops', async () => {
     const host = await fake(stream(['a'], null, 'silence'))
-    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)] })
+    const events = forwardOf().stream(request, { route: routeOf([hostAt(host.baseUrl)]) })
 
     await events.next()
     await events.return(undefined)
@@ -464,7 +471,10 @@ describe('streaming a completion', () => {
   it('stops when the caller goes away', async () => {
     const gone = new AbortController()
     const host = await fake(stream(['a'], null, 'silence'))
-    const events = forwardOf().stream(request, { hosts: [hostAt(host.baseUrl)], signal: gone.signal })
+    const events = forwardOf().stream(request, {
+      route: routeOf([hostAt(host.baseUrl)]),
+      signal: gone.signal,
+    })
 
     await events.next()
     gone.abort()
@@ -477,7 +487,7 @@ describe('closing', () => {
   it('ends what is under way', async () => {
     const host = await fake(silence)
     const forward = forwardOf()
-    const pending = caught(forward.complete(request, { hosts: [hostAt(host.baseUrl)] }))
+    const pending = caught(forward.complete(request, { route: routeOf([hostAt(host.baseUrl)]) }))
     while (host.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
 
     await forward.close()

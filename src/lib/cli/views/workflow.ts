@@ -28,6 +28,10 @@ export function workflowServeJson(
     chainId,
     usageMeter,
     receiptSigner,
-    models: models.map(({ name, modelId, hosts }) => ({ name, modelId, hosts: hosts.map(({ id }) => id) })),
+    models: models.map(({ name, modelId, route }) => ({
+      name,
+      modelId,
+      hosts: route.hosts.map(({ id }) => id),
+    })),
   }
 }
