@@ -1,3 +1,5 @@
+import { toFlockError } from '../errors.js'
+
 /** A piece of work that can be called off. */
 type Run<T> = (signal: AbortSignal | undefined) => Promise<T>
 
@@ -46,7 +48,7 @@ export async function race<T>({ delayMs, signal, first, second, late }: Race<T>)
           running -= 1
           if (isOver || running > 0) return
           finish()
-          reject(error)
+          reject(toFlockError(error))
         },
       )
     }
