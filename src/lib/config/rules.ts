@@ -176,15 +176,11 @@ function clientsDiffer({ service }: FlockConfig): Fault[] {
   }))
 }
 
+/** A client may have two keys while one follows the other. */
 function clientsHaveKeys({ service }: FlockConfig): Fault[] {
   return service.clients.flatMap(({ keyHash, keyEnv }, index) =>
-    (keyHash === null) === (keyEnv === null)
-      ? [
-          {
-            path: `service.clients[${index}]`,
-            message: `${keyHash === null ? 'no key was' : 'both keyHash and keyEnv were'} found; a client has one of keyHash and keyEnv`,
-          },
-        ]
+    keyHash === null && keyEnv === null
+      ? [{ path: `service.clients[${index}]`, message: 'no key was found; a client needs keyHash or keyEnv' }]
       : [],
   )
 }
