@@ -7,8 +7,9 @@ import { type DemoHost, type DemoHostOptions, createDemoHost } from '../../../sr
 import { tokenize } from '../../../src/lib/devnet/demo-tokens.js'
 import { silentLogger } from '../../../src/lib/log.js'
 import { createForward } from '../../../src/lib/router/forward.js'
-import { parseHosts } from '../../../src/lib/router/hosts.js'
+import { chatOperation } from '../../../src/lib/router/operation.js'
 import { caught } from '../../helpers/caught.js'
+import { hostOf, routeOf } from '../../helpers/hosts.js'
 
 const corpusPath = fileURLToPath(new URL('../../../templates/demo-host/corpus.txt', import.meta.url))
 const open: DemoHost[] = []
@@ -132,26 +133,18 @@ describe('the demo model server', () => {
 
   it('works behind the router', async () => {
     const host = await start()
-    const forward = createForward({ nowMs: () => 0, log: silentLogger })
-    const hosts = parseHosts(
-      [
-        {
-          id: 'demo',
-          baseUrl: host.baseUrl,
-          model: 'demo',
-          auth: 'none',
-          apiKeyEnv: null,
-          timeoutMs: 10_000,
-        },
-      ],
-      {},
-    )
-    const request = { messages: chat.messages as never, maxTokens: 24, options: { temperature: 0 } }
+    const forward = createForward({ nowMs: () => 0, random: () => 0, log: silentLogger })
+    const route = routeOf([hostOf({ baseUrl: host.baseUrl, model: 'demo' })])
+    const request = chatOperation({
+      messages: chat.messages as never,
+      maxTokens: 24,
+      options: { temperature: 0 },
+    })
 
-    const whole = await forward.complete(request, { hosts })
+    const whole = await forward.complete(request, { route })
     let streamed = ''
-    for await (const event of forward.stream(request, { hosts })) {
-      if (event.type === 'text') streamed += event.text
+    for await (const event of forward.stream(request, { route })) {
+      if (event.type === 'chunk') streamed += event.text
       else expect(event).toMatchObject({ usage: whole.usage, finishReason: whole.finishReason })
     }
 

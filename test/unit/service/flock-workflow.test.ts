@@ -9,7 +9,6 @@ import {
 } from '../../../src/lib/infernet/task-envelope.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
 import { type Forward, createForward } from '../../../src/lib/router/forward.js'
-import { parseHosts } from '../../../src/lib/router/hosts.js'
 import {
   type FlockWorkflow,
   MAX_ONCHAIN_ANSWER_BYTES,
@@ -27,6 +26,7 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
+import { hostOf, routeOf } from '../../helpers/hosts.js'
 import {
   CHAIN_ID,
   MODEL_ID,
@@ -49,23 +49,16 @@ afterEach(async () => {
 async function setUp(...answers: HostAnswer[]): Promise<{ workflow: FlockWorkflow; host: FakeHost }> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
-  const forward: Forward = createForward({ nowMs: () => 0, log })
+  const forward: Forward = createForward({ nowMs: () => 0, random: () => 0, log })
   closers.push(
     () => forward.close(),
     () => host.close(),
   )
-  const settings = {
-    id: 'a',
-    baseUrl: host.baseUrl,
-    model: 'org/tiny',
-    auth: 'none',
-    apiKeyEnv: null,
-  } as const
-  const hosts = parseHosts([{ ...settings, timeoutMs: 20_000 }], {})
+  const route = routeOf([hostOf({ baseUrl: host.baseUrl, model: 'org/tiny' })])
   const workflow = createFlockWorkflow({
     chainId: CHAIN_ID,
     usageMeter: USAGE_METER,
-    models: [{ modelId: MODEL_ID, name: 'tiny', hosts, maxPromptTokens: 1000, maxCompletionTokens: 100 }],
+    models: [{ modelId: MODEL_ID, name: 'tiny', route, maxPromptTokens: 1000, maxCompletionTokens: 100 }],
     receiptKey: createReceiptKey(RECEIPT_KEY),
     forward,
     log,

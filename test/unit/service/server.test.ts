@@ -5,7 +5,6 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { isFiveFields } from '../../../src/lib/infernet/payload.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
 import { createForward } from '../../../src/lib/router/forward.js'
-import { parseHosts } from '../../../src/lib/router/hosts.js'
 import { createFlockWorkflow } from '../../../src/lib/service/flock-workflow.js'
 import {
   type ServerTimeouts,
@@ -23,6 +22,7 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
+import { hostOf, routeOf } from '../../helpers/hosts.js'
 import { CHAIN_ID, MODEL_ID, RECEIPT_KEY, USAGE_METER, envelopeOf, onChainBody } from '../../helpers/tasks.js'
 
 const closers: (() => Promise<unknown> | void)[] = []
@@ -44,8 +44,7 @@ async function setUp(
 ): Promise<SetUp> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
-  const forward = createForward({ nowMs: () => 0, log })
-  const settings = { id: 'a', baseUrl: host.baseUrl, model: 'm', auth: 'none', apiKeyEnv: null } as const
+  const forward = createForward({ nowMs: () => 0, random: () => 0, log })
   const workflow = createFlockWorkflow({
     chainId: CHAIN_ID,
     usageMeter: USAGE_METER,
@@ -53,7 +52,7 @@ async function setUp(
       {
         modelId: MODEL_ID,
         name: 'tiny',
-        hosts: parseHosts([{ ...settings, timeoutMs: 20_000 }], {}),
+        route: routeOf([hostOf({ baseUrl: host.baseUrl, model: 'm' })]),
         maxPromptTokens: 1000,
         maxCompletionTokens: 100,
       },

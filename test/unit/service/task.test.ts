@@ -4,12 +4,13 @@ import { encodeTaskEnvelope } from '../../../src/lib/infernet/task-envelope.js'
 import type { ServedModel } from '../../../src/lib/service/models.js'
 import { planTask } from '../../../src/lib/service/task.js'
 import { caught } from '../../helpers/caught.js'
+import { routeOf } from '../../helpers/hosts.js'
 import { CHAIN_ID, MODEL_ID, envelopeOf, onChainInput } from '../../helpers/tasks.js'
 
 const tiny: ServedModel = {
   modelId: MODEL_ID,
   name: 'tiny',
-  hosts: [],
+  route: routeOf([]),
   maxPromptTokens: 1000,
   maxCompletionTokens: 100,
 }
