@@ -1,4 +1,5 @@
 // `npm run bench` measures everything in bench/, `npm run bench:<name>` one figure; `-- --json` gives one JSON document.
+// Names come first, everything from the first flag on is the bench's own.
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ensureInstalled } from './lib/install.mjs'
@@ -7,9 +8,7 @@ import { runNode } from './lib/steps.mjs'
 
 const folder = join(root, 'bench')
 
-function namesOf(args) {
-  const wanted = args.filter((arg) => !arg.startsWith('-'))
-  if (wanted.length > 0) return wanted
+function allNames() {
   const files = readdirSync(folder).filter((file) => file.endsWith('.mjs'))
   return files.map((file) => basename(file, '.mjs')).sort()
 }
@@ -19,9 +18,11 @@ async function bench(args) {
   if (installed !== 0) return installed
   const built = await runNode(join(root, 'scripts/build.mjs'))
   if (built.code !== 0) return built.code
-  const flags = args.filter((arg) => arg.startsWith('-'))
+  const firstFlag = args.findIndex((arg) => arg.startsWith('-'))
+  const wanted = firstFlag < 0 ? args : args.slice(0, firstFlag)
+  const flags = firstFlag < 0 ? [] : args.slice(firstFlag)
   const json = flags.includes('--json')
-  const names = namesOf(args)
+  const names = wanted.length > 0 ? wanted : allNames()
   const results = {}
   for (const name of names) {
     const { code, stdout } = await runNode(join(folder, `${name}.mjs`), flags, {
