@@ -13,6 +13,12 @@ function response(type, rest) {
   return `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${rest}`
 }
 
+function json(text) {
+  return Buffer.from(
+    response('application/json', `content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`),
+  )
+}
+
 function completionOf(bytes) {
   const body = (content) =>
     JSON.stringify({
@@ -23,10 +29,7 @@ function completionOf(bytes) {
       choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
       usage: USAGE,
     })
-  const json = body(TEXT.slice(0, bytes - body('').length))
-  return Buffer.from(
-    response('application/json', `content-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`),
-  )
+  return json(body(TEXT.slice(0, bytes - body('').length)))
 }
 
 function chunk(event) {
@@ -44,6 +47,7 @@ function piece(choices, usage) {
   return chunk({ ...head, choices, ...(usage === undefined ? {} : { usage }) })
 }
 
+const models = json(JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
 const [small, large] = [BODY_BYTES.small, BODY_BYTES.large].map(completionOf)
 const streamHead = response('text/event-stream', 'transfer-encoding: chunked\r\n\r\n')
 const [pieceStart, pieceEnd] = piece([
@@ -75,8 +79,11 @@ function stream(socket) {
 const server = createServer({ noDelay: true }, (socket) => {
   let body = []
   let bytes = 0
+  let isQuestion = false
   const read = createHttpReader({
-    onHead: () => undefined,
+    onHead(head) {
+      isQuestion = head.startsWith('GET ')
+    },
     onBody(part) {
       bytes += part.length
       if (bytes < LARGE_FROM_BYTES) body.push(part)
@@ -87,7 +94,8 @@ const server = createServer({ noDelay: true }, (socket) => {
         !isLarge && (body.length === 1 ? body[0] : Buffer.concat(body)).includes('"stream":true')
       body = []
       bytes = 0
-      if (isStream) stream(socket)
+      if (isQuestion) socket.write(models)
+      else if (isStream) stream(socket)
       else socket.write(isLarge ? large : small)
     },
   })
