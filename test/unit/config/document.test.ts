@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals'
 import { parseConfig, readDraft, renderConfig } from '../../../src/lib/config/document.js'
 import type { Override } from '../../../src/lib/config/document.js'
 import type { Fault } from '../../../src/lib/config/faults.js'
-import type { FlockConfig } from '../../../src/lib/config/schema.js'
+import { type FlockConfig, HOST_DEFAULTS } from '../../../src/lib/config/schema.js'
 import type { FlockError } from '../../../src/lib/errors.js'
 import { randomConfig } from '../../helpers/random-config.js'
 
@@ -40,10 +40,39 @@ describe('parseConfig', () => {
       name: 'my-host',
       network: 'local',
       models: [],
-      service: { host: '127.0.0.1', port: 3000, maxBodyBytes: 1_048_576 },
+      service: {
+        host: '127.0.0.1',
+        port: 3000,
+        maxBodyBytes: 1_048_576,
+        answers: { dir: '.flock/answers', fsync: 'always', keepDays: 30 },
+        usageDir: '.flock/usage',
+        clients: [],
+      },
       node: { config: 'node/config.json' },
     })
     expect(Object.keys(config.networks)).toEqual(['local', 'base-sepolia', 'base', 'ethereum'])
+  })
+
+  it('fills in every default of a model and its hosts', () => {
+    const [assistant, embedder] = parseConfig(valid('full.yaml')).models
+
+    expect(embedder).toMatchObject({
+      routing: { policy: 'latency', retryRatio: 0.2, hedge: false },
+      tokenizer: { encoding: 'cl100k_base' },
+    })
+    expect(embedder?.hosts).toEqual([
+      { id: 'cpu', baseUrl: 'http://10.0.0.11:8080/v1', model: 'bge', ...HOST_DEFAULTS },
+    ])
+    expect(assistant?.hosts.map(({ kind }) => kind)).toEqual(['openai', 'openai', 'openai', 'infernet'])
+  })
+
+  it('gives each project headers, fields and clients of its own', () => {
+    const [one, other] = [parseConfig(valid('full.yaml')), parseConfig(valid('full.yaml'))]
+
+    expect(one.models[0]?.hosts[0]?.headers).not.toBe(other.models[0]?.hosts[0]?.headers)
+    expect(parseConfig(valid('smallest.yaml')).service.clients).not.toBe(
+      parseConfig(valid('smallest.yaml')).service.clients,
+    )
   })
 
   it('lays networks of the file over the presets and adds new ones', () => {
@@ -176,6 +205,16 @@ describe('renderConfig', () => {
     const projects = Array.from({ length: 200 }, (_, seed) => randomConfig(seed))
 
     for (const project of projects) expect(parseConfig(renderConfig(project))).toEqual(project)
+  })
+
+  it('leaves out what a host does not change, and keeps what it does', () => {
+    const text = renderConfig(parseConfig(valid('full.yaml')))
+
+    expect(text).toContain(
+      '      - id: gpu-1\n        baseUrl: http://10.0.0.8:8000/v1\n        model: assistant\n      - id: platform\n',
+    )
+    expect(text).toContain('        maxQueued: 0\n')
+    expect(text).toContain('        kind: infernet\n')
   })
 
   it('leaves presets out and says what the parts are for', () => {

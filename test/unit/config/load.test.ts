@@ -37,7 +37,7 @@ describe('loadProject', () => {
       const { config, path } = await loadProject({ cwd: dir, env, configPath: null })
 
       expect(path).toBe(join(dir, 'flock.yaml'))
-      expect(config.service).toEqual({ host: '0.0.0.0', port: 4321, maxBodyBytes: 1_048_576 })
+      expect(config.service).toMatchObject({ host: '0.0.0.0', port: 4321, maxBodyBytes: 1_048_576 })
       expect(config.node.config).toBe('n.json')
       expect(config.networks['base-sepolia']?.rpcUrl).toBe('http://10.0.0.1:1')
     })
