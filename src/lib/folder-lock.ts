@@ -13,13 +13,9 @@ import { isProcessAlive } from './process-alive.js'
 import { sleep } from './retry.js'
 
 export interface FolderLock {
+  /** Settles when another process has taken the lock, which happens to one that stood still for long. */
+  readonly lost: Promise<FlockError>
   release(): Promise<void>
-}
-
-export interface FolderLockOptions {
-  /** Called once when another process has taken the lock, which happens to one that stood still for long. */
-  readonly onLost: (error: FlockError) => void
-  readonly beatMs?: number
 }
 
 /** What a lock file holds. */
@@ -47,8 +43,7 @@ const LOCK_MODE = 0o600
  * it takes the time of some beats to find out.
  * @throws STATE_CONFLICT when another process holds it, PATH_UNWRITABLE
  */
-export async function lockFolder(dir: string, options: FolderLockOptions): Promise<FolderLock> {
-  const { onLost, beatMs = BEAT_MS } = options
+export async function lockFolder(dir: string, { beatMs = BEAT_MS } = {}): Promise<FolderLock> {
   const path = join(dir, 'lock')
   const own: Holder = {
     pid: process.pid,
@@ -59,19 +54,20 @@ export async function lockFolder(dir: string, options: FolderLockOptions): Promi
   await take(path, own, { dir, beatMs })
   let beats = 0
   let beating: Promise<void> = Promise.resolve()
+  let tellLost: (error: FlockError) => void
+  const lost = new Promise<FlockError>((resolve) => (tellLost = resolve))
   const timer = setInterval(() => {
     beats += 1
     beating = beating.then(async () => {
       const error = await beat(path, own, beats)
-      if (error !== null) lose(error)
+      if (error === null) return
+      clearInterval(timer)
+      tellLost(error)
     })
   }, beatMs)
   timer.unref()
-  const lose = (error: FlockError) => {
-    clearInterval(timer)
-    onLost(error)
-  }
   return {
+    lost,
     async release() {
       clearInterval(timer)
       await beating
@@ -139,11 +135,11 @@ async function beat(path: string, own: Holder, beats: number): Promise<FlockErro
   try {
     file = await open(path, 'r+')
     const holder = parseHolder(await file.readFile('utf8'))
-    if (holder?.token !== own.token) return lost(path, holder)
+    if (holder?.token !== own.token) return taken(path, holder)
     await file.write(render(own, beats), 0)
     return null
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? lost(path, null) : null
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? taken(path, null) : null
   } finally {
     await file?.close().catch(() => undefined)
   }
@@ -200,7 +196,7 @@ function held(dir: string, path: string, holder: Holder | null): FlockError {
   })
 }
 
-function lost(path: string, holder: Holder | null): FlockError {
+function taken(path: string, holder: Holder | null): FlockError {
   return new FlockError('STATE_CONFLICT', `The lock ${path} was taken by ${nameOf(holder)}.`, {
     details: { path, pid: holder?.pid ?? null },
     hint: 'Give each process a folder of its own, and start this one again.',
