@@ -13,9 +13,13 @@ import { isProcessAlive } from './process-alive.js'
 import { sleep } from './retry.js'
 
 export interface FolderLock {
-  /** Settles when another process has taken the lock, which happens to one that stood still for long. */
-  readonly lost: Promise<FlockError>
   release(): Promise<void>
+}
+
+export interface FolderLockOptions {
+  /** Called once when another process has taken the lock, which happens to one that stood still for long. */
+  readonly onLost: (error: FlockError) => void
+  readonly beatMs?: number
 }
 
 /** What a lock file holds. */
@@ -43,7 +47,8 @@ const LOCK_MODE = 0o600
  * it takes the time of some beats to find out.
  * @throws STATE_CONFLICT when another process holds it, PATH_UNWRITABLE
  */
-export async function lockFolder(dir: string, { beatMs = BEAT_MS } = {}): Promise<FolderLock> {
+export async function lockFolder(dir: string, options: FolderLockOptions): Promise<FolderLock> {
+  const { onLost, beatMs = BEAT_MS } = options
   const path = join(dir, 'lock')
   const own: Holder = {
     pid: process.pid,
@@ -54,20 +59,17 @@ export async function lockFolder(dir: string, { beatMs = BEAT_MS } = {}): Promis
   await take(path, own, { dir, beatMs })
   let beats = 0
   let beating: Promise<void> = Promise.resolve()
-  let tellLost: (error: FlockError) => void
-  const lost = new Promise<FlockError>((resolve) => (tellLost = resolve))
   const timer = setInterval(() => {
     beats += 1
     beating = beating.then(async () => {
       const error = await beat(path, own, beats)
       if (error === null) return
       clearInterval(timer)
-      tellLost(error)
+      onLost(error)
     })
   }, beatMs)
   timer.unref()
   return {
-    lost,
     async release() {
       clearInterval(timer)
       await beating

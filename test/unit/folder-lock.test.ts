@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { FlockError } from '../../src/lib/errors.js'
 import { type FolderLock, lockFolder } from '../../src/lib/folder-lock.js'
 import { caught } from '../helpers/caught.js'
 import { createTempDir } from '../helpers/temp-dir.js'
@@ -26,10 +27,16 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-async function take(): Promise<FolderLock> {
-  const lock = await lockFolder(dir, { beatMs: BEAT_MS })
+async function take(onLost: (error: FlockError) => void = () => undefined): Promise<FolderLock> {
+  const lock = await lockFolder(dir, { onLost, beatMs: BEAT_MS })
   locks.push(lock)
   return lock
+}
+
+async function takeAndWatch(): Promise<{ lock: FolderLock; lost: Promise<FlockError> }> {
+  let tell: (error: FlockError) => void = () => undefined
+  const lost = new Promise<FlockError>((resolve) => (tell = resolve))
+  return { lock: await take(tell), lost }
 }
 
 async function startHolder(): Promise<ChildProcess & { stdout: NodeJS.ReadableStream }> {
@@ -126,10 +133,10 @@ describe('the lock of a folder', () => {
   })
 
   it('tells its holder when somebody else took it, and is then not removed', async () => {
-    const lock = await take()
+    const { lock, lost } = await takeAndWatch()
 
     pretend({ pid: 77, token: 'theirs', place: 'another-machine 1 2' })
-    const error = await lock.lost
+    const error = await lost
     await lock.release()
 
     expect(error).toMatchObject({ code: 'STATE_CONFLICT', details: { pid: 77 } })
@@ -138,11 +145,11 @@ describe('the lock of a folder', () => {
   })
 
   it('tells its holder when the file is gone', async () => {
-    const lock = await take()
+    const { lost } = await takeAndWatch()
 
     rmSync(path)
 
-    expect((await lock.lost).code).toBe('STATE_CONFLICT')
+    expect((await lost).code).toBe('STATE_CONFLICT')
   })
 
   it('says which file cannot be written', async () => {

@@ -66,7 +66,9 @@ export async function openAnswerJournal(options: AnswerJournalOptions): Promise<
   const { dir, fsync, nowMs, log } = options
   const { syncIntervalMs = DEFAULT_SYNC_INTERVAL_MS, segmentBytes = DEFAULT_SEGMENT_BYTES } = options
   await onDisk(dir, () => mkdir(dir, { recursive: true, mode: FOLDER_MODE }))
-  const lock = await lockFolder(dir)
+  let tellLost: (error: FlockError) => void = () => undefined
+  const lost = new Promise<FlockError>((resolve) => (tellLost = resolve))
+  const lock = await lockFolder(dir, { onLost: tellLost })
   const segments = await onDisk(dir, () => openSegments({ ...options, segmentBytes })).catch(
     async (error) => {
       await lock.release()
@@ -117,7 +119,7 @@ export async function openAnswerJournal(options: AnswerJournalOptions): Promise<
     }
   }
 
-  void lock.lost.then(fail)
+  void lost.then(fail)
   return {
     get size() {
       return segments.size
