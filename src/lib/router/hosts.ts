@@ -65,10 +65,12 @@ export interface ApiKeySources {
 /** Headers that the connection or the service decides. */
 const RESERVED_HEADERS = new Set([
   'accept',
+  'accept-encoding',
   'authorization',
   'connection',
   'content-length',
   'content-type',
+  'expect',
   'host',
   'keep-alive',
   'te',
@@ -78,8 +80,18 @@ const RESERVED_HEADERS = new Set([
   'x-litellm-api-key',
 ])
 
-/** Fields of a body that the service decides. */
-const RESERVED_FIELDS = new Set(['model', 'messages', 'prompt', 'input', 'stream', 'stream_options'])
+/** Fields of a body that the service decides; the limit is what whoever asks pays for. */
+const RESERVED_FIELDS = new Set([
+  'model',
+  'messages',
+  'prompt',
+  'input',
+  'max_tokens',
+  'max_completion_tokens',
+  'n',
+  'stream',
+  'stream_options',
+])
 
 /**
  * Builds the host table of one model, in the given order.
