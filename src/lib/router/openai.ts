@@ -96,8 +96,10 @@ function parseChunk(
   if (typeof text !== 'string') throw malformed(hostId, 'a piece of it is not text')
   const raw = body as Record<string, unknown>
   const finishReason = finishReasonOf(choice)
-  const isPreamble = text === '' && finishReason === null && choice !== undefined && !hasMore(choice)
-  return { text, finishReason, usage: raw.usage ?? null, raw, isPreamble }
+  const usage = raw.usage ?? null
+  // The usage stands without a choice, and so do remarks on the prompt that some servers begin with.
+  const isRemark = choice === undefined ? usage === null : !hasMore(choice)
+  return { text, finishReason, usage, raw, isPreamble: text === '' && finishReason === null && isRemark }
 }
 
 /** Calls of tools, thoughts, refusals: whatever a piece holds beside its role and its text. */
