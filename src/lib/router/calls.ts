@@ -102,6 +102,8 @@ async function* read(
       yield { type: 'chunk', text: chunk.text, raw: chunk.raw, isPreamble: chunk.isPreamble }
     }
     if (!isDone && finishReason === null) throw cutError(host)
+    // The connection is free before the reader had time to look at the end.
+    opened.release(isDone)
     yield { type: 'end', hostId: host.id, finishReason, ...checkUsage(usage) }
   } catch (error) {
     throw callError(error, host)

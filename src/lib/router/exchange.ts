@@ -114,7 +114,7 @@ export interface OpenedStream {
   readonly body: AsyncIterable<Uint8Array>
   /** Stops the time, for as long as somebody else is to be waited for; the next piece starts it anew. */
   pause(): void
-  /** Frees the connection: for the next request when all that matters was read, else by closing it. */
+  /** Frees the connection, once: for the next request when all that matters was read, else by closing it. */
   release(isDone: boolean): void
 }
 
@@ -137,6 +137,7 @@ export async function openStream(
 ): Promise<OpenedStream> {
   const whole = createDeadline(limits.timeoutMs, limits.signal)
   const silence = createDeadline(limits.silenceMs, whole.signal)
+  let isReleased = false
   const end = () => {
     whole.end()
     silence.end()
@@ -160,6 +161,8 @@ export async function openStream(
       body: pieces(response.body, () => silence.renew(), explained),
       pause: () => silence.pause(),
       release(isDone) {
+        if (isReleased) return
+        isReleased = true
         end()
         void free(response.body, isDone)
       },
