@@ -19,6 +19,8 @@ export interface Channel {
   readonly outstanding: () => number
   readonly queued: () => number
   readonly hasRoom: () => boolean
+  /** True once it was retired and the last request left: nothing can be asked through it any more. */
+  readonly isClosed: () => boolean
   /** Counts a request, until `leave`. */
   enter(): void
   leave(): void
@@ -34,10 +36,10 @@ export interface Channel {
 
 /** Somebody who waits for any one of several hosts. */
 export interface Waiter {
-  /** Called once, with the host that has room. */
+  /** The host to take now that this one has room: this one, a better one, or none yet. */
+  readonly choose: (channel: Channel) => Channel | null
+  /** Called once, with the host that was taken. */
   readonly admitted: (channel: Channel) => void
-  /** True when the waiter would rather have another of its hosts. */
-  readonly passes: (channel: Channel) => boolean
 }
 
 export interface ChannelOptions {
@@ -47,7 +49,8 @@ export interface ChannelOptions {
 
 export function createChannel(host: Host, { maxAnswerBytes }: ChannelOptions): Channel {
   const pool = new Pool(host.origin, {
-    connections: host.maxConcurrent,
+    // One more for health checks, which would otherwise take a host for dead that is busy.
+    connections: host.maxConcurrent + 1,
     connect: { timeout: Math.min(host.connectTimeoutMs, host.timeoutMs) },
     maxResponseSize: maxAnswerBytes,
     // Each call carries its own deadlines.
@@ -71,20 +74,22 @@ export function createChannel(host: Host, { maxAnswerBytes }: ChannelOptions): C
     outstanding: () => outstanding,
     queued: () => waiters.size,
     hasRoom: () => outstanding < host.maxConcurrent,
+    isClosed: () => isRetired && outstanding === 0,
     enter() {
       outstanding += 1
     },
     leave() {
       outstanding -= 1
       if (waiters.size > 0) channel.admit()
-      if (isRetired && outstanding === 0) void pool.destroy()
+      if (channel.isClosed()) void pool.destroy()
     },
     admit() {
       for (const waiter of waiters) {
-        if (outstanding >= host.maxConcurrent) return
-        if (waiter.passes(channel)) continue
-        outstanding += 1
-        waiter.admitted(channel)
+        if (!channel.hasRoom()) return
+        const chosen = waiter.choose(channel)
+        if (chosen === null) continue
+        chosen.enter()
+        waiter.admitted(chosen)
       }
     },
     enqueue(waiter) {
@@ -95,7 +100,7 @@ export function createChannel(host: Host, { maxAnswerBytes }: ChannelOptions): C
     },
     retire() {
       isRetired = true
-      if (outstanding === 0) void pool.destroy()
+      if (channel.isClosed()) void pool.destroy()
     },
     async destroy() {
       await pool.destroy()
@@ -106,6 +111,7 @@ export function createChannel(host: Host, { maxAnswerBytes }: ChannelOptions): C
 
 /** True when a host may be asked: it is in use, or due for the one request that finds out whether it is back. */
 export function isAvailable(channel: Channel, nowMs: number): boolean {
+  if (channel.isClosed()) return false
   const circuit: Circuit = channel.health.circuit(nowMs)
   return circuit === 'closed' || (circuit === 'trial' && channel.outstanding() === 0)
 }
@@ -116,23 +122,30 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until one of several hosts has room, and takes it.
+ * Waits until one of several hosts has room, and takes it. Hosts that are away are waited for as well, since they may
+ * come back; they are taken only when they did, or when all others are away too.
  * @throws HOST_BUSY when too many wait already or it takes too long, INTERRUPTED
  */
 export async function waitForRoom(channels: readonly Channel[], options: WaitOptions): Promise<Channel> {
   const { nowMs, signal } = options
-  const open = channels.filter((channel) => channel.queued() < channel.host.maxQueued)
-  const patienceMs = Math.max(0, ...open.map(({ host }) => host.queueTimeoutMs))
-  if (open.length === 0 || patienceMs === 0) throw busy(channels)
+  const inUse = channels.filter((channel) => isAvailable(channel, nowMs()))
+  const wanted = (inUse.length > 0 ? inUse : channels).filter(hasPlace)
+  const patienceMs = Math.max(0, ...wanted.map(({ host }) => host.queueTimeoutMs))
+  if (patienceMs === 0) throw busy(channels)
   if (signal?.aborted === true) throw interrupted()
+  const queues = channels.filter(hasPlace)
   return new Promise((resolve, reject) => {
     const waiter: Waiter = {
+      choose(channel) {
+        const now = nowMs()
+        if (isAvailable(channel, now)) return channel
+        const others = queues.filter((other) => isAvailable(other, now))
+        // Nobody tells of a pause that is over, so a host that came back may stand there with room.
+        return others.length === 0 ? channel : (others.find((other) => other.hasRoom()) ?? null)
+      },
       admitted(channel) {
         stop()
         resolve(channel)
-      },
-      passes(channel) {
-        return !isAvailable(channel, nowMs()) && open.some((other) => isAvailable(other, nowMs()))
       },
     }
     const giveUp = (error: FlockError) => {
@@ -144,11 +157,15 @@ export async function waitForRoom(channels: readonly Channel[], options: WaitOpt
     function stop(): void {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
-      for (const channel of open) channel.dequeue(waiter)
+      for (const channel of queues) channel.dequeue(waiter)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
-    for (const channel of open) channel.enqueue(waiter)
+    for (const channel of queues) channel.enqueue(waiter)
   })
+}
+
+function hasPlace(channel: Channel): boolean {
+  return channel.queued() < channel.host.maxQueued
 }
 
 export function interrupted(): FlockError {

@@ -14,6 +14,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'ENOTFOUND',
   'EHOSTUNREACH',
+  'ENETUNREACH',
   'EAI_AGAIN',
 ])
 
@@ -130,6 +131,30 @@ export function isStale(error: FlockError): boolean {
 
 export function isTimeout(error: FlockError): boolean {
   return reasonOf(error) === 'timeout'
+}
+
+/** What becomes of a call when another host answered first. */
+export function overtaken(hostId: string): FlockError {
+  return new FlockError('INTERRUPTED', 'Another host was faster.', {
+    details: { hostId, reason: 'overtaken' },
+  })
+}
+
+export function isOvertaken(error: FlockError): boolean {
+  return reasonOf(error) === 'overtaken'
+}
+
+/** The last error, with all attempts that led to it. */
+export function withAttempts(
+  error: FlockError,
+  attempts: readonly { readonly hostId: string; readonly code: string }[],
+): FlockError {
+  if (attempts.length === 1) return error
+  return new FlockError(error.code, `None of ${attempts.length} attempts was answered. ${error.message}`, {
+    cause: error,
+    details: { ...error.details, attempts: [...attempts] },
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  })
 }
 
 function reasonOf({ details }: FlockError): string {

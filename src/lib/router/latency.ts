@@ -3,6 +3,8 @@ export interface Latency {
   record(sampleMs: number, nowMs: number): void
   /** Null before the first sample. */
   valueMs(nowMs: number): number | null
+  /** As of the last sample, however long ago that was. */
+  heldMs(): number | null
 }
 
 /** Time in which a sample loses all but 1/e of its weight. */
@@ -30,6 +32,7 @@ export function createPeakEwma(): Latency {
     valueMs(nowMs) {
       return isEmpty ? null : value * Math.exp(-(nowMs - atMs) / MEMORY_MS)
     },
+    heldMs: () => (isEmpty ? null : value),
   }
 }
 

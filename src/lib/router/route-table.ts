@@ -2,6 +2,7 @@ import { type Channel, createChannel, isAvailable, waitForRoom } from './channel
 import { FlockError } from '../errors.js'
 import { type Host, isSameHost } from './hosts.js'
 import { type Samples, createSamples } from './latency.js'
+import type { HostRoute } from './operation.js'
 import { type Policy, chooseHost } from './policy.js'
 import { type RetryBudget, createRetryBudget } from './retry-budget.js'
 
@@ -32,11 +33,13 @@ export interface RouteState {
 }
 
 export interface RouteTable {
-  /** The state of a model; of one that was never named, a new one. */
+  /** The present state of the model of that name; of one that was never named, a new one. */
   of(route: ModelRoute): RouteState
   /** Makes these the models. Hosts that stay keep their connections and what is known about them. */
   use(routes: readonly ModelRoute[]): void
   states(): readonly RouteState[]
+  /** Closes all connections, those of hosts that are on their way out too. */
+  destroy(): Promise<void>
 }
 
 export interface RouteTableOptions {
@@ -45,50 +48,54 @@ export interface RouteTableOptions {
 }
 
 export function createRouteTable({ nowMs, maxAnswerBytes }: RouteTableOptions): RouteTable {
-  let table = new Map<ModelRoute, RouteState>()
+  let table = new Map<string, RouteState>()
+  let retired: readonly Channel[] = []
 
-  function create(route: ModelRoute, known: readonly Channel[]): RouteState {
+  function create(route: ModelRoute, former: RouteState | undefined): RouteState {
     const channels = route.hosts.map(
       (host) =>
-        known.find((channel) => isSameHost(channel.host, host)) ?? createChannel(host, { maxAnswerBytes }),
+        former?.channels.find((channel) => isSameHost(channel.host, host)) ??
+        createChannel(host, { maxAnswerBytes }),
     )
     return {
       route,
       channels,
       budget: createRetryBudget(route.routing.retryRatio, nowMs()),
-      answerSamples: createSamples(),
-      streamSamples: createSamples(),
+      answerSamples: former?.answerSamples ?? createSamples(),
+      streamSamples: former?.streamSamples ?? createSamples(),
     }
   }
 
+  const channelsOf = (states: Iterable<RouteState>) => [...states].flatMap(({ channels }) => channels)
+
   return {
     of(route) {
-      const known = table.get(route)
+      const known = table.get(route.name)
       if (known !== undefined) return known
-      const state = create(route, [])
-      table.set(route, state)
+      const state = create(route, undefined)
+      table.set(route.name, state)
       return state
     },
     use(routes) {
-      const former = [...table.values()]
-      table = new Map(
-        routes.map((route) => {
-          const same = former.find((state) => state.route.name === route.name)
-          return [route, create(route, same?.channels ?? [])]
-        }),
-      )
-      const kept = new Set([...table.values()].flatMap(({ channels }) => channels))
-      for (const channel of former.flatMap(({ channels }) => channels)) {
-        if (!kept.has(channel)) channel.retire()
-      }
+      const former = table
+      table = new Map(routes.map((route) => [route.name, create(route, former.get(route.name))]))
+      const kept = new Set(channelsOf(table.values()))
+      const gone = channelsOf(former.values()).filter((channel) => !kept.has(channel))
+      for (const channel of gone) channel.retire()
+      retired = [...retired, ...gone].filter((channel) => !channel.isClosed())
     },
     states: () => [...table.values()],
+    async destroy() {
+      const channels = [...channelsOf(table.values()), ...retired]
+      await Promise.all(channels.map(async (channel) => channel.destroy()))
+    },
   }
 }
 
 /** Who asks, for what, and which hosts have been tried. */
 export interface Seeker {
   readonly key: string | null
+  readonly route: HostRoute
   readonly promptTokens: number
   readonly isStream: boolean
   readonly tried: readonly Channel[]
@@ -97,27 +104,50 @@ export interface Seeker {
   readonly random: () => number
 }
 
-/** Hosts that may still be asked, those that are known to be down only when there are no others. */
-function candidatesOf(channels: readonly Channel[], seeker: Seeker): readonly Channel[] {
+/** Hosts that may still be asked. */
+function untriedOf({ channels }: RouteState, seeker: Seeker): readonly Channel[] {
   const [only] = channels
   if (channels.length === 1 && only !== undefined && seeker.tried.length === 0 && fits(only, seeker)) {
     return channels
   }
-  const nowMs = seeker.nowMs()
-  const untried = channels.filter((channel) => fits(channel, seeker) && !seeker.tried.includes(channel))
-  const available = untried.filter((channel) => isAvailable(channel, nowMs))
-  return available.length > 0 ? available : untried
+  return channels.filter((channel) => fits(channel, seeker) && !seeker.tried.includes(channel))
 }
 
-function fits({ host }: Channel, { promptTokens }: Seeker): boolean {
-  return host.maxPromptTokens === null || promptTokens <= host.maxPromptTokens
+function fits({ host }: Channel, { promptTokens, route }: Seeker): boolean {
+  if (host.maxPromptTokens !== null && promptTokens > host.maxPromptTokens) return false
+  return takesRoute(host, route)
+}
+
+function takesRoute({ kind }: Host, route: HostRoute): boolean {
+  return kind === 'openai' || route === 'chat/completions'
 }
 
 /**
- * Takes a host that has room now, or null: there is none left to try, or all are full.
+ * Takes a host that has room now, or null: there is none left to try, or all are full. A host that is known to be
+ * down is taken only when there are no others.
  */
 export function takeFree(state: RouteState, seeker: Seeker): Channel | null {
-  const free = candidatesOf(state.channels, seeker).filter((channel) => channel.hasRoom())
+  const untried = untriedOf(state, seeker)
+  if (untried.length < 2) return enterOne(untried, state, seeker)
+  const nowMs = seeker.nowMs()
+  const available = untried.filter((channel) => isAvailable(channel, nowMs))
+  return enterOne(available.length > 0 ? available : untried, state, seeker)
+}
+
+/**
+ * Takes a host beside one that is at work on the same request; null when no host is idle enough and in good health.
+ * A container may do more than compute, so none is asked for what another may already have done.
+ */
+export function takeSecond(state: RouteState, seeker: Seeker): Channel | null {
+  const nowMs = seeker.nowMs()
+  const spare = untriedOf(state, seeker).filter(
+    (channel) => channel.host.kind === 'openai' && isAvailable(channel, nowMs),
+  )
+  return enterOne(spare, state, seeker)
+}
+
+function enterOne(channels: readonly Channel[], state: RouteState, seeker: Seeker): Channel | null {
+  const free = channels.filter((channel) => channel.hasRoom())
   const [only] = free
   if (only === undefined) return null
   const channel = free.length === 1 ? only : choose(free, state, seeker)
@@ -127,19 +157,19 @@ export function takeFree(state: RouteState, seeker: Seeker): Channel | null {
 
 /**
  * Takes a host, waiting for room where all are full.
- * @throws HOST_BUSY, INTERRUPTED, TASK_INVALID when no host takes a prompt of that length
+ * @throws HOST_BUSY, INTERRUPTED, TASK_INVALID when no host takes such a request
  */
 export async function take(state: RouteState, seeker: Seeker): Promise<Channel> {
   const free = takeFree(state, seeker)
   if (free !== null) return free
-  const candidates = candidatesOf(state.channels, seeker)
-  if (candidates.length === 0) throw noHost(state, seeker)
-  return waitForRoom(candidates, { nowMs: seeker.nowMs, signal: seeker.signal })
+  const untried = untriedOf(state, seeker)
+  if (untried.length === 0) throw noHost(state, seeker)
+  return waitForRoom(untried, { nowMs: seeker.nowMs, signal: seeker.signal })
 }
 
 /** True when a host is left that was not tried. */
 export function hasUntried(state: RouteState, seeker: Seeker): boolean {
-  return candidatesOf(state.channels, seeker).length > 0
+  return untriedOf(state, seeker).length > 0
 }
 
 function choose(free: readonly Channel[], { route }: RouteState, seeker: Seeker): Channel {
@@ -148,16 +178,29 @@ function choose(free: readonly Channel[], { route }: RouteState, seeker: Seeker)
     channel,
     host: channel.host,
     outstanding: channel.outstanding(),
-    latencyMs: (seeker.isStream ? channel.streamLatency : channel.answerLatency).valueMs(nowMs),
+    latencyMs: latencyOf(channel, seeker, nowMs),
     warmth: channel.health.warmth(nowMs),
   }))
   const { key, random } = seeker
   return chooseHost(states, { policy: route.routing.policy, key, random }).channel
 }
 
-function noHost({ channels }: RouteState, { promptTokens }: Seeker): FlockError {
+/** A host that stalls gives no samples, and would look better by the second if its latency fell meanwhile. */
+function latencyOf(channel: Channel, { isStream }: Seeker, nowMs: number): number | null {
+  const latency = isStream ? channel.streamLatency : channel.answerLatency
+  return channel.outstanding() > 0 ? latency.heldMs() : latency.valueMs(nowMs)
+}
+
+function noHost({ channels }: RouteState, { promptTokens, route }: Seeker): FlockError {
   if (channels.length === 0) return new FlockError('CONFIG_INVALID', 'The model has no host to ask.')
-  const longest = Math.max(...channels.map(({ host }) => host.maxPromptTokens ?? Infinity))
+  const takers = channels.filter(({ host }) => takesRoute(host, route))
+  if (takers.length === 0) {
+    return new FlockError(
+      'TASK_INVALID',
+      `The hosts of the model are containers and take chats, not ${route}.`,
+    )
+  }
+  const longest = Math.max(...takers.map(({ host }) => host.maxPromptTokens ?? Infinity))
   return new FlockError(
     'TASK_INVALID',
     `The prompt has about ${promptTokens} tokens; the hosts of the model take ${longest}.`,
