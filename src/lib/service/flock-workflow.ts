@@ -1,6 +1,6 @@
 import { keccak256 } from 'ethers/crypto'
 import { FlockError } from '../errors.js'
-import { type Address, type Hex, bytesToHex, hexLength } from '../hex.js'
+import { type Address, type Hex, hexLength } from '../hex.js'
 import {
   DESTINATION,
   type FiveFields,
@@ -10,7 +10,7 @@ import {
   renderPlainHex,
 } from '../infernet/payload.js'
 import { type TaskEnvelope, hashTaskEnvelope } from '../infernet/task-envelope.js'
-import type { Logger } from '../log.js'
+import type { LogFields, Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { ChatResult } from '../router/openai.js'
 import { chatOperation } from '../router/operation.js'
@@ -22,6 +22,8 @@ import {
   encodeReceipt,
   encodeReceiptProof,
 } from '../usage/receipt.js'
+import type { AnswerJournal } from './answer-journal.js'
+import type { SignedAnswer } from './answer-record.js'
 import type { ServedModel } from './models.js'
 import { createSharing } from './sharing.js'
 import { type Task, planTask } from './task.js'
@@ -33,6 +35,8 @@ export interface FlockWorkflowOptions {
   readonly models: readonly ServedModel[]
   /** Key of the models' receipt signer. */
   readonly receiptKey: ReceiptKey
+  /** Keeps paid answers; without one, a request that comes again is computed, and signed for, again. */
+  readonly journal?: AnswerJournal | undefined
   readonly forward: Forward
   readonly log: Logger
 }
@@ -42,9 +46,10 @@ export interface FlockWorkflow {
   readonly models: readonly ServedModel[]
   readonly receiptSigner: Address
   /**
-   * Answers a task that goes to the chain or to the caller. The same task, given twice at the same time, is computed
-   * once; given again later it may be answered anew, but the usage meter pays an interval and node only once.
-   * @throws TASK_INVALID, TASK_NOT_FOUND, PROOF_UNSUPPORTED, HOST_*, INTERRUPTED
+   * Answers a task that goes to the chain or to the caller. The same task of the chain, given twice at the same time,
+   * is computed once; given again later it gets the answer and the receipt that the journal kept. The usage meter
+   * pays an interval and node only once in any case.
+   * @throws TASK_INVALID, TASK_NOT_FOUND, PROOF_UNSUPPORTED, HOST_*, INTERRUPTED, and what `AnswerJournal` throws
    */
   run(input: ServiceInput, signal?: AbortSignal): Promise<ServiceOutput>
   /** Answers a task as pieces of text, each of whole characters. Throws as `run`. */
@@ -61,7 +66,7 @@ export const MAX_ONCHAIN_ANSWER_BYTES = 120_000
 const MAX_SHARED_TASKS = 4_096
 
 export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
-  const { chainId, usageMeter, models, receiptKey, forward, log } = options
+  const { chainId, usageMeter, models, receiptKey, journal, forward, log } = options
   const signer = createReceiptSigner({ chainId, usageMeter }, receiptKey)
   const sharing = createSharing<SignedAnswer>(MAX_SHARED_TASKS)
 
@@ -79,26 +84,41 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     signal?: AbortSignal,
   ): Promise<SignedAnswer> {
     const inputHash = hashTaskEnvelope(envelope)
-    return sharing.run(
-      inputHash,
-      async (shared) => {
-        const result = await complete(task, shared)
-        const answer = parseAnswer(result)
-        const receipt = receiptOf(envelope, inputHash, answer, usageOf(result))
-        const signature = signer.sign(receipt)
-        log.info('Answered a paid request.', {
-          model: task.model.name,
-          hostId: result.hostId,
-          requestId: receipt.requestId,
-          interval: receipt.interval,
-          node: receipt.node,
-          promptTokens: receipt.promptTokens,
-          completionTokens: receipt.completionTokens,
-        })
-        return { answer, receipt, signature }
-      },
-      signal,
-    )
+    const work = async (shared: AbortSignal) =>
+      (await answerAgain(task, inputHash)) ??
+      (await answerAnew(task, { envelope, inputHash, signal: shared }))
+    return sharing.run(inputHash, work, signal)
+  }
+
+  async function answerAgain({ model }: Task, inputHash: Hex): Promise<SignedAnswer | null> {
+    const kept = (await journal?.find(inputHash)) ?? null
+    if (kept === null) {
+      // What cannot be kept must not leave, so no host has to compute it.
+      if (journal !== undefined && journal.fault !== null) throw journal.fault
+      return null
+    }
+    log.info('Answered a paid request again, from the journal.', factsOf(model, kept))
+    // The same bytes, unless the models' receipt signer is another one by now: the chain takes none but its signature.
+    return { ...kept, signature: signer.sign(kept.receipt) }
+  }
+
+  async function answerAnew(task: Task, { envelope, inputHash, signal }: PaidTask): Promise<SignedAnswer> {
+    const result = await complete(task, signal)
+    const answer = parseAnswer(result)
+    const tokens = usageOf(result)
+    const receipt = receiptOf(envelope, inputHash, answer, tokens)
+    const signed: SignedAnswer = {
+      answer,
+      receipt,
+      signature: signer.sign(receipt),
+      model: task.model.name,
+      hostId: result.hostId,
+      usageSource: 'host',
+      tokens: { ...tokens },
+    }
+    const kept = (await journal?.append(signed)) ?? signed
+    log.info('Answered a paid request.', factsOf(task.model, kept))
+    return kept
   }
 
   async function answerOffChain(task: Task, signal?: AbortSignal): Promise<JsonObject> {
@@ -140,10 +160,16 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   }
 }
 
-interface SignedAnswer {
-  readonly answer: Hex
-  readonly receipt: UsageReceipt
-  readonly signature: Hex
+interface PaidTask {
+  readonly envelope: TaskEnvelope
+  readonly inputHash: Hex
+  readonly signal: AbortSignal
+}
+
+/** What is logged of an answer: counts and ids, nothing that was said. */
+function factsOf({ name }: ServedModel, { hostId, receipt }: SignedAnswer): LogFields {
+  const { requestId, interval, node, promptTokens, completionTokens } = receipt
+  return { model: name, hostId, requestId, interval, node, promptTokens, completionTokens }
 }
 
 /** What goes on chain. A verifier of Infernet is handed the proof alone, so that one holds the receipt as well. */
@@ -151,16 +177,16 @@ function fiveFields({ answer, receipt, signature }: SignedAnswer, requiresProof:
   return {
     raw_input: '',
     processed_input: '',
-    raw_output: renderPlainHex(answer),
+    raw_output: Buffer.from(answer).toString('hex'),
     processed_output: renderPlainHex(encodeReceipt(receipt)),
     proof: renderPlainHex(requiresProof ? encodeReceiptProof(receipt, signature) : signature),
   }
 }
 
 /** The answer's bytes. An empty answer is refused: nothing was said, so nothing may be charged. */
-function parseAnswer({ text, hostId, finishReason }: ChatResult): Hex {
-  const answer = bytesToHex(Buffer.from(text, 'utf8'))
-  const size = hexLength(answer)
+function parseAnswer({ text, hostId, finishReason }: ChatResult): Uint8Array {
+  const answer = Buffer.from(text, 'utf8')
+  const size = answer.length
   if (size > 0 && size <= MAX_ONCHAIN_ANSWER_BYTES) return answer
   const details = { hostId, finishReason, bytes: size }
   if (size === 0) {
@@ -192,7 +218,7 @@ function usageOf({ usage, usageFault, hostId }: ChatResult): NonNullable<ChatRes
 function receiptOf(
   envelope: TaskEnvelope,
   inputHash: Hex,
-  answer: Hex,
+  answer: Uint8Array,
   usage: NonNullable<ChatResult['usage']>,
 ): UsageReceipt {
   const { requestId, modelId, requester, node, interval } = envelope
@@ -202,7 +228,7 @@ function receiptOf(
       maxPromptTokens: envelope.maxPromptTokens,
       maxCompletionTokens: envelope.maxCompletionTokens,
       payloadBytes: BigInt(hexLength(envelope.payload)),
-      outputBytes: BigInt(hexLength(answer)),
+      outputBytes: BigInt(answer.length),
     },
   )
   return {

@@ -1,5 +1,7 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { AbiCoder } from 'ethers/abi'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { keccak256 } from 'ethers/crypto'
 import { type FiveFields, type ServiceInput, encodeDelivery } from '../../../src/lib/infernet/payload.js'
 import {
@@ -7,13 +9,15 @@ import {
   hashTaskEnvelope,
   type TaskEnvelope,
 } from '../../../src/lib/infernet/task-envelope.js'
-import { type LogRecord, createLogger } from '../../../src/lib/log.js'
+import { type LogRecord, createLogger, silentLogger } from '../../../src/lib/log.js'
 import { type Forward, createForward } from '../../../src/lib/router/forward.js'
 import {
   type FlockWorkflow,
+  type FlockWorkflowOptions,
   MAX_ONCHAIN_ANSWER_BYTES,
   createFlockWorkflow,
 } from '../../../src/lib/service/flock-workflow.js'
+import { openAnswerJournal } from '../../../src/lib/service/answer-journal.js'
 import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { type UsageReceipt, decodeReceipt, verifyReceipt } from '../../../src/lib/usage/receipt.js'
 import { caught } from '../../helpers/caught.js'
@@ -37,6 +41,7 @@ import {
   onChainInput,
   utf8,
 } from '../../helpers/tasks.js'
+import { createTempDir } from '../../helpers/temp-dir.js'
 
 const closers: (() => Promise<void>)[] = []
 let records: LogRecord[] = []
@@ -47,6 +52,13 @@ afterEach(async () => {
 })
 
 async function setUp(...answers: HostAnswer[]): Promise<{ workflow: FlockWorkflow; host: FakeHost }> {
+  return setUpWith({}, ...answers)
+}
+
+async function setUpWith(
+  options: Partial<FlockWorkflowOptions>,
+  ...answers: HostAnswer[]
+): Promise<{ workflow: FlockWorkflow; host: FakeHost }> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
   const forward: Forward = createForward({ nowMs: () => 0, random: () => 0, log })
@@ -62,6 +74,7 @@ async function setUp(...answers: HostAnswer[]): Promise<{ workflow: FlockWorkflo
     receiptKey: createReceiptKey(RECEIPT_KEY),
     forward,
     log,
+    ...options,
   })
   return { workflow, host }
 }
@@ -281,6 +294,145 @@ describe('answering a paid request', () => {
     expect(logged).toContain('Answered a paid request.')
     expect(logged).not.toContain('secret')
     expect(logged).not.toContain(RECEIPT_KEY.slice(2))
+  })
+})
+
+describe('answering a paid request that comes again', () => {
+  let dir: string
+
+  beforeEach(async () => {
+    dir = await createTempDir()
+  })
+
+  afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+  const openJournal = () =>
+    openAnswerJournal({
+      dir,
+      fsync: 'always',
+      nowMs: () => 1_763_850_000_000,
+      retentionMs: 86_400_000,
+      log: silentLogger,
+    })
+  const each = () => {
+    let answers = 0
+    const answer: HostAnswer = (response, request) =>
+      completion(`Answer ${(answers += 1)}.`)(response, request)
+    return answer
+  }
+
+  it('gives the same bytes without a host, also after a restart and to a verifier', async () => {
+    const journal = await openJournal()
+    const first = await setUpWith({ journal }, each())
+    const given = (await first.workflow.run(onChainInput())) as FiveFields
+    const again = await first.workflow.run(onChainInput())
+    await journal.close()
+
+    const reopened = await openJournal()
+    const second = await setUpWith({ journal: reopened }, completion('Something else.'))
+    const later = await second.workflow.run(onChainInput())
+    const proven = (await second.workflow.run({ ...onChainInput(), requiresProof: true })) as FiveFields
+    await reopened.close()
+
+    expect(again).toEqual(given)
+    expect(later).toEqual(given)
+    expect(proven).toEqual({ ...given, proof: proven.proof })
+    expect(proven.proof?.startsWith(given.processed_output ?? '-')).toBe(true)
+    expect(first.host.requests).toHaveLength(1)
+    expect(second.host.requests).toHaveLength(0)
+    expect(records.filter(({ message }) => message.includes('again, from the journal'))).toHaveLength(3)
+  })
+
+  it.each<[string, Partial<TaskEnvelope>]>([
+    ['another node', { node: USAGE_METER }],
+    ['another interval', { interval: 4 }],
+    ['another subscription', { subscriptionId: 8 }],
+  ])('answers anew for %s', async (_what, change) => {
+    const journal = await openJournal()
+    const { workflow, host } = await setUpWith({ journal }, each())
+    const first = await answered(workflow, onChainInput())
+
+    const other = await answered(workflow, onChainInput(envelopeOf(change)))
+    await journal.close()
+
+    expect(other.receipt.inputHash).not.toBe(first.receipt.inputHash)
+    expect(host.requests).toHaveLength(2)
+  })
+
+  it('computes once for callers at the same time, and keeps one answer', async () => {
+    const journal = await openJournal()
+    const { workflow, host } = await setUpWith({ journal }, each())
+
+    const all = await Promise.all(Array.from({ length: 5 }, () => workflow.run(onChainInput())))
+    const { size } = journal
+    await journal.close()
+
+    expect(new Set(all.map((fields) => JSON.stringify(fields))).size).toBe(1)
+    expect(host.requests).toHaveLength(1)
+    expect(size).toBe(1)
+  })
+
+  it('keeps what the answer came from', async () => {
+    const journal = await openJournal()
+    const reported = { ...usage(500, 4), prompt_tokens_details: { cached_tokens: 3 } }
+    const { workflow } = await setUpWith({ journal }, completion('Yes.', reported))
+    const { receipt } = await answered(workflow, onChainInput())
+
+    const kept = await journal.find(receipt.inputHash)
+    await journal.close()
+
+    expect(kept).toMatchObject({
+      receipt,
+      model: 'tiny',
+      hostId: 'a',
+      usageSource: 'host',
+      tokens: { promptTokens: 500, completionTokens: 4, cachedTokens: 3 },
+      timeMs: 1_763_850_000_000,
+    })
+  })
+
+  it('has the same receipt signed by the present signer, when that is another one by now', async () => {
+    const journal = await openJournal()
+    const before = await setUpWith({ journal }, completion('Yes.'))
+    const first = await answered(before.workflow, onChainInput())
+    const receiptKey = createReceiptKey(`0x${'11'.repeat(32)}`)
+
+    const after = await setUpWith({ journal, receiptKey }, completion('No.'))
+    const second = await answered(after.workflow, onChainInput())
+    await journal.close()
+
+    expect(second.receipt).toEqual(first.receipt)
+    expect(second.fields.raw_output).toBe(first.fields.raw_output)
+    expect(() =>
+      verifyReceipt(second.receipt, { domain, signature: second.signature, signer: receiptKey.address }),
+    ).not.toThrow()
+  })
+
+  it('asks no host and gives no answer when none can be kept', async () => {
+    const journal = await openJournal()
+    const { workflow, host } = await setUpWith({ journal }, completion('Yes.'))
+    const kept = await workflow.run(onChainInput())
+    rmSync(join(dir, 'lock'))
+    const other = await openJournal()
+    while (journal.fault === null) await new Promise((resolve) => setImmediate(resolve))
+
+    const refused = await caught(workflow.run(onChainInput(envelopeOf({ interval: 4 }))))
+    const again = await workflow.run(onChainInput())
+    await Promise.all([journal.close(), other.close()])
+
+    expect(refused.code).toBe('STATE_CONFLICT')
+    expect(again).toEqual(kept)
+    expect(host.requests).toHaveLength(1)
+  })
+
+  it('gives no answer that could not be kept', async () => {
+    const journal = await openJournal()
+    const { workflow, host } = await setUpWith({ journal }, (response, request) => {
+      void journal.close().then(() => completion('Yes.')(response, request))
+    })
+
+    expect((await caught(workflow.run(onChainInput()))).code).toBe('SERVICE_UNREACHABLE')
+    expect(host.requests).toHaveLength(1)
   })
 })
 
