@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { ERRORS } from '../errors.js'
 import type { HostCall, HostReport } from '../router/forward.js'
 import { type KnownNames, type MetricNames, listed, remember2, remember3 } from './metric-labels.js'
+import type { Tallies } from './metric-tally.js'
 import { ANSWER_BUCKETS, FIRST_TOKEN_BUCKETS, seconds } from './metric-units.js'
 
 export interface HostMetrics {
@@ -16,7 +17,7 @@ export interface HostMetrics {
 const OUTCOMES = new Set<string>(['ok', ...Object.keys(ERRORS)])
 const CIRCUITS: readonly HostReport['circuit'][] = ['closed', 'open', 'trial']
 
-export function createHostMetrics(registry: Registry, names: KnownNames): HostMetrics {
+export function createHostMetrics(registry: Registry, names: KnownNames, tallies: Tallies): HostMetrics {
   const registers = [registry]
   const onHost = ['model', 'host'] as const
   const calls = new Counter({
@@ -76,7 +77,7 @@ export function createHostMetrics(registry: Registry, names: KnownNames): HostMe
     registers,
   })
 
-  const callOf = remember3((model, host, outcome) => calls.labels(model, host, outcome))
+  const callOf = remember3((model, host, outcome) => tallies.of(calls.labels(model, host, outcome)))
   const durationOf = remember2((model, host) => durations.labels(model, host))
   const firstEventOf = remember2((model, host) => firstEvents.labels(model, host))
 
@@ -84,7 +85,7 @@ export function createHostMetrics(registry: Registry, names: KnownNames): HostMe
     callEnded(call) {
       const model = names.model(call.model)
       const host = names.host(model, call.hostId)
-      callOf(model, host, listed(OUTCOMES, call.outcome)).inc()
+      callOf(model, host, listed(OUTCOMES, call.outcome)).count += 1
       durationOf(model, host).observe(seconds(call.durationMs))
       if (call.firstEventMs !== null) firstEventOf(model, host).observe(seconds(call.firstEventMs))
       if (call.cause === 'retry') retries.inc({ model })
@@ -107,7 +108,7 @@ export function createHostMetrics(registry: Registry, names: KnownNames): HostMe
       for (const { name, hostIds } of models) {
         retries.inc({ model: name }, 0)
         hedges.inc({ model: name }, 0)
-        for (const hostId of hostIds) callOf(name, hostId, 'ok').inc(0)
+        for (const hostId of hostIds) callOf(name, hostId, 'ok')
       }
     },
   }

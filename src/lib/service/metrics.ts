@@ -12,6 +12,7 @@ import {
   remember3,
   statusLabel,
 } from './metric-labels.js'
+import { createTallies } from './metric-tally.js'
 import { ANSWER_BUCKETS, COMMIT_BUCKETS, FIRST_TOKEN_BUCKETS, seconds } from './metric-units.js'
 
 export interface ServiceMetricsOptions extends MetricNames {
@@ -72,7 +73,8 @@ export function createServiceMetrics(options: ServiceMetricsOptions): ServiceMet
   const registers = [registry]
   const routes = new Set(options.routes)
   const names = createKnownNames(options)
-  const hosts = createHostMetrics(registry, names)
+  const tallies = createTallies()
+  const hosts = createHostMetrics(registry, names, tallies)
 
   const requests = new Counter({
     name: 'flock_requests_total',
@@ -126,20 +128,19 @@ export function createServiceMetrics(options: ServiceMetricsOptions): ServiceMet
   }).set({ version: options.version }, 1)
   if (options.withProcess === true) collectDefaultMetrics({ register: registry })
 
-  const requestsOf = remember3((route, model, status) => requests.labels(route, model, status))
+  const requestsOf = remember3((route, model, status) => tallies.of(requests.labels(route, model, status)))
   const durationOf = remember3((route, model, outcome) => durations.labels(route, model, outcome))
   const firstTokenOf = remember2((route, model) => firstTokens.labels(route, model))
   const clientRequestsOf = remember3((client, model, outcome) =>
-    clientRequests.labels(client, model, outcome),
+    tallies.of(clientRequests.labels(client, model, outcome)),
   )
-  const tokensOf = remember3((model, kind, source) => tokens.labels(model, kind, source))
-  const receiptsOf = remember2((model, outcome) => receipts.labels(model, outcome))
+  const tokensOf = remember3((model, kind, source) => tallies.of(tokens.labels(model, kind, source)))
+  const receiptsOf = remember2((model, outcome) => tallies.of(receipts.labels(model, outcome)))
 
   /** Lets counters begin at zero, so that their first step shows. */
   function begin(named: MetricNames): void {
     hosts.begin(named)
-    for (const { name } of named.models)
-      for (const outcome of RECEIPT_OUTCOMES) receiptsOf(name, outcome).inc(0)
+    for (const { name } of named.models) for (const outcome of RECEIPT_OUTCOMES) receiptsOf(name, outcome)
   }
   begin(options)
 
@@ -149,16 +150,16 @@ export function createServiceMetrics(options: ServiceMetricsOptions): ServiceMet
       const route = listed(routes, request.route)
       const model = names.model(request.model)
       const outcome = outcomeOf(status)
-      requestsOf(route, model, statusLabel(status)).inc()
+      requestsOf(route, model, statusLabel(status)).count += 1
       durationOf(route, model, outcome).observe(seconds(durationMs))
-      clientRequestsOf(names.client(request.client), model, outcome).inc()
+      clientRequestsOf(names.client(request.client), model, outcome).count += 1
       if (firstTokenMs !== null) firstTokenOf(route, model).observe(seconds(firstTokenMs))
     },
     hostCallEnded: (call) => hosts.callEnded(call),
     tokensCounted(counted) {
       const model = names.model(counted.model)
       const add = (kind: string, count: number) => {
-        if (count > 0) tokensOf(model, kind, counted.source).inc(count)
+        if (count > 0) tokensOf(model, kind, counted.source).count += count
       }
       add('prompt', counted.promptTokens)
       add('completion', counted.completionTokens)
@@ -166,7 +167,7 @@ export function createServiceMetrics(options: ServiceMetricsOptions): ServiceMet
       add('reasoning', counted.reasoningTokens)
     },
     receiptStored({ model, outcome, commitMs }) {
-      receiptsOf(names.model(model), outcome).inc()
+      receiptsOf(names.model(model), outcome).count += 1
       if (commitMs !== null) commits.observe(seconds(commitMs))
     },
     use(changed) {
@@ -174,6 +175,7 @@ export function createServiceMetrics(options: ServiceMetricsOptions): ServiceMet
       begin(changed)
     },
     async render() {
+      tallies.settle()
       hosts.sample(options.collectHosts())
       return { contentType: registry.contentType, body: await registry.metrics() }
     },
