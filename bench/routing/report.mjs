@@ -42,8 +42,9 @@ function summarizeServer(server, label, rounds) {
   const own = rounds.map((round) => round[server])
   const faults = own.flatMap(({ fault }) => (fault === null ? [] : [fault]))
   const figures = Object.fromEntries(FIGURES.map((name) => [name, medianOf(own.map((round) => round[name]))]))
-  const toBare = medianOf(rounds.map((round) => quotient(round[server].perSec, round.bare.perSec)))
-  return { server, label, ...figures, toBare, fault: faults[0] ?? null }
+  const toBare = (name) => medianOf(rounds.map((round) => quotient(round[server][name], round.bare[name])))
+  const compared = { perSecToBare: toBare('perSec'), cpuToBare: toBare('cpuMs') }
+  return { server, label, ...figures, ...compared, fault: faults[0] ?? null }
 }
 
 function verdictOf(value, sign, limit, aim) {
@@ -61,12 +62,14 @@ const thousandths = (value) => (value === null ? '' : cell(0)(value * 1000))
 
 const COLUMNS = [
   ['per s', 'perSec', cell(0)],
-  ['to bare', 'toBare', cell(2)],
+  ['to bare', 'perSecToBare', cell(2)],
   ['p50 ms', 'p50', cell(2)],
   ['p99 ms', 'p99', cell(2)],
   ['first ms', 'first', cell(2)],
   ['piece ms', 'delay', cell(3)],
   ['CPU us', 'cpuMs', thousandths],
+  // Says more than the rate when other programs take a part of the core.
+  ['to bare', 'cpuToBare', cell(2)],
   ['CPU', 'busy', percent],
   ['load', 'loadBusy', percent],
 ]
