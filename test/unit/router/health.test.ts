@@ -1,36 +1,188 @@
 import { describe, expect, it } from '@jest/globals'
-import {
-  type HostHealth,
-  UNTRIED,
-  afterFailure,
-  afterSuccess,
-  circuitOf,
-} from '../../../src/lib/router/health.js'
+import { type HealthTracker, createHealthTracker } from '../../../src/lib/router/health.js'
 
-const failures = (count: number, nowMs: number): HostHealth =>
-  Array.from({ length: count }).reduce<HostHealth>((health) => afterFailure(health, nowMs), UNTRIED)
+/** A host after so many failures in a row, all at one time. */
+function failed(count: number, nowMs = 0): HealthTracker {
+  const health = createHealthTracker()
+  for (let call = 0; call < count; call += 1) health.failed(nowMs)
+  return health
+}
 
 describe('the circuit of a host', () => {
-  it('stays closed for two failures and opens with the third', () => {
-    expect(circuitOf(failures(2, 100), 100)).toBe('closed')
-    expect(circuitOf(failures(3, 100), 100)).toBe('open')
+  it('is closed for a host that was never asked', () => {
+    expect(createHealthTracker().circuit(0)).toBe('closed')
   })
 
-  it('closes with one success', () => {
-    expect(circuitOf(afterSuccess(), 100)).toBe('closed')
+  it('stays closed for two failures and opens with the third', () => {
+    expect(failed(2, 100).circuit(100)).toBe('closed')
+    expect(failed(3, 100).circuit(100)).toBe('open')
+  })
+
+  it('counts failures in a row: one success in between begins anew', () => {
+    const health = failed(2)
+    health.succeeded(0)
+    health.failed(0)
+    health.failed(0)
+
+    expect(health.circuit(0)).toBe('closed')
   })
 
   it('allows a trial after the pause, and doubles the pause when the trial fails', () => {
-    const opened = failures(3, 0)
-    expect(circuitOf(opened, 1_999)).toBe('open')
-    expect(circuitOf(opened, 2_000)).toBe('trial')
+    const health = failed(3)
+    expect(health.circuit(1_999)).toBe('open')
+    expect(health.circuit(2_000)).toBe('trial')
 
-    const again = afterFailure(opened, 2_000)
-    expect(circuitOf(again, 5_999)).toBe('open')
-    expect(circuitOf(again, 6_000)).toBe('trial')
+    health.failed(2_000)
+    expect(health.circuit(5_999)).toBe('open')
+    expect(health.circuit(6_000)).toBe('trial')
+  })
+
+  it('closes with a trial that succeeds', () => {
+    const health = failed(3)
+
+    health.succeeded(2_000)
+
+    expect(health.circuit(2_000)).toBe('closed')
+  })
+
+  it('stays open when what was asked before comes back during the pause, good or bad', () => {
+    const health = failed(3)
+
+    health.succeeded(500)
+    expect(health.circuit(1_999)).toBe('open')
+    health.failed(1_000)
+    expect(health.circuit(1_999)).toBe('open')
+    expect(health.circuit(2_000)).toBe('trial')
   })
 
   it('never pauses for longer than a minute', () => {
-    expect(circuitOf(failures(1_000, 0), 60_000)).toBe('trial')
+    const health = failed(3)
+    let nowMs = 0
+    for (let trial = 0; trial < 20; trial += 1) {
+      nowMs += 60_000
+      health.failed(nowMs)
+    }
+
+    expect(health.circuit(nowMs + 59_999)).toBe('open')
+    expect(health.circuit(nowMs + 60_000)).toBe('trial')
+  })
+
+  it('pauses for longer when a host fails again soon after it came back', () => {
+    const health = failed(3)
+    health.succeeded(2_000)
+    for (let call = 0; call < 3; call += 1) health.failed(3_000)
+
+    expect(health.circuit(6_999)).toBe('open')
+    expect(health.circuit(7_000)).toBe('trial')
+  })
+
+  it('forgets former pauses after a good minute', () => {
+    const health = failed(3)
+    health.succeeded(2_000)
+    health.succeeded(62_001)
+    for (let call = 0; call < 3; call += 1) health.failed(62_001)
+
+    expect(health.circuit(64_001)).toBe('trial')
+  })
+})
+
+describe('a host that fails now and then', () => {
+  /** Calls, one a millisecond, of which every `nth` fails. */
+  function flapping(calls: number, nth: number, spacingMs = 1): HealthTracker {
+    const health = createHealthTracker()
+    for (let call = 1; call <= calls; call += 1) {
+      if (call % nth === 0) health.failed(call * spacingMs)
+      else health.succeeded(call * spacingMs)
+    }
+    return health
+  }
+
+  it('is put out when every second call fails', () => {
+    expect(flapping(9, 2).circuit(9)).toBe('closed')
+    expect(flapping(10, 2).circuit(10)).toBe('open')
+  })
+
+  it('is kept when every third call fails', () => {
+    expect(flapping(300, 3).circuit(300)).toBe('closed')
+  })
+
+  it('is kept when its failures are so rare that they tell nothing', () => {
+    expect(flapping(40, 2, 5_000).circuit(200_000)).toBe('closed')
+  })
+
+  it('is judged anew after it came back', () => {
+    const health = flapping(10, 2)
+    health.succeeded(2_010)
+    health.failed(2_010)
+
+    expect(health.circuit(2_010)).toBe('closed')
+  })
+
+  it('is judged by the last twenty seconds at most', () => {
+    const health = createHealthTracker()
+    for (let call = 0; call < 1_000; call += 1) health.succeeded(0)
+    for (let call = 0; call < 10; call += 1) {
+      health.failed(20_000)
+      if (call < 9) health.succeeded(20_000)
+    }
+
+    expect(health.circuit(20_000)).toBe('open')
+  })
+})
+
+describe('a host that asks for time', () => {
+  it('rests for as long as it said, and then is in use at once', () => {
+    const health = createHealthTracker()
+
+    health.rested(100, 5_000)
+
+    expect(health.circuit(5_099)).toBe('open')
+    expect(health.circuit(5_100)).toBe('closed')
+    expect(health.warmth(5_100)).toBe(1)
+  })
+
+  it('is not taken for one that fails', () => {
+    const health = failed(2)
+
+    for (let call = 0; call < 5; call += 1) health.rested(0, 1)
+
+    expect(health.circuit(1)).toBe('closed')
+  })
+
+  it('rests half a minute at most', () => {
+    const health = createHealthTracker()
+
+    health.rested(0, 86_400_000)
+
+    expect(health.circuit(30_000)).toBe('closed')
+  })
+
+  it('does not rest shorter for a second word', () => {
+    const health = createHealthTracker()
+
+    health.rested(0, 5_000)
+    health.rested(0, 1_000)
+
+    expect(health.circuit(4_999)).toBe('open')
+  })
+})
+
+describe('the share of a host that was away', () => {
+  it('grows from a tenth to the whole in half a minute', () => {
+    const health = failed(3)
+    health.succeeded(2_000)
+
+    expect(health.warmth(2_000)).toBe(0.1)
+    expect(health.warmth(5_000)).toBe(0.1)
+    expect(health.warmth(17_000)).toBe(0.5)
+    expect(health.warmth(32_000)).toBe(1)
+    expect(health.warmth(1_000_000)).toBe(1)
+  })
+
+  it('is whole for a host that never was away', () => {
+    const health = createHealthTracker()
+    health.succeeded(0)
+
+    expect(health.warmth(0)).toBe(1)
   })
 })

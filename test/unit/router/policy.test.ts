@@ -1,72 +1,267 @@
 import { describe, expect, it } from '@jest/globals'
-import { type HostHealth, UNTRIED, afterFailure } from '../../../src/lib/router/health.js'
-import type { Host } from '../../../src/lib/router/hosts.js'
-import { orderHosts } from '../../../src/lib/router/policy.js'
+import type { HostSettings } from '../../../src/lib/router/hosts.js'
+import { type HostState, POLICIES, type Policy, chooseHost } from '../../../src/lib/router/policy.js'
+import { createDice } from '../../helpers/dice.js'
+import { hostOf } from '../../helpers/hosts.js'
 
-const host = (id: string): Host => ({
-  id,
-  origin: 'http://host',
-  basePath: '',
-  model: 'm',
-  timeoutMs: 1,
-  authHeaders: () => ({}),
-})
-const failures = (count: number, nowMs: number): HostHealth =>
-  Array.from({ length: count }).reduce<HostHealth>((health) => afterFailure(health, nowMs), UNTRIED)
-const order = (states: { id: string; health?: HostHealth; outstanding?: number }[], nowMs = 0) =>
-  orderHosts(
-    states.map(({ id, health = UNTRIED, outstanding = 0 }) => ({ host: host(id), health, outstanding })),
-    nowMs,
-  ).map(({ id }) => id)
+type Spec = Partial<Omit<HostState, 'host'>> & Partial<HostSettings> & { id: string }
 
-describe('the order of hosts', () => {
-  it('is that of the configuration when nothing is known', () => {
-    expect(order([{ id: 'a' }, { id: 'b' }, { id: 'c' }])).toEqual(['a', 'b', 'c'])
+function stateOf({ outstanding = 0, latencyMs = null, warmth = 1, ...settings }: Spec): HostState {
+  return { host: hostOf(settings), outstanding, latencyMs, warmth }
+}
+
+function choose(policy: Policy, specs: Spec[], key: string | null = null, random = 0): string {
+  return chooseHost(specs.map(stateOf), { policy, key, random: () => random }).host.id
+}
+
+/** How often each host is chosen. */
+function shares(draws: number, draw: (turn: number) => string): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (let turn = 0; turn < draws; turn += 1) {
+    const id = draw(turn)
+    counts[id] = (counts[id] ?? 0) + 1
+  }
+  return counts
+}
+
+describe('every policy', () => {
+  it.each(POLICIES)('has no choice with one host: %s', (policy) => {
+    expect(choose(policy, [{ id: 'a', outstanding: 9, warmth: 0.1 }], 'key', 0.99)).toBe('a')
   })
 
-  it('prefers the host with the fewest requests under way', () => {
-    expect(
-      order([
+  it.each(POLICIES)('cannot choose among no hosts: %s', (policy) => {
+    expect(() => choose(policy, [])).toThrow(RangeError)
+  })
+})
+
+describe('the policy latency', () => {
+  it.each<[string, Spec[], string]>([
+    [
+      'the faster host',
+      [
+        { id: 'a', latencyMs: 30 },
+        { id: 'b', latencyMs: 20 },
+      ],
+      'b',
+    ],
+    [
+      'the slower host when the faster has enough to do',
+      [
+        { id: 'a', latencyMs: 30 },
+        { id: 'b', latencyMs: 20, outstanding: 1 },
+      ],
+      'a',
+    ],
+    [
+      'the faster host when it is faster even so',
+      [
+        { id: 'a', latencyMs: 90 },
+        { id: 'b', latencyMs: 20, outstanding: 3 },
+      ],
+      'b',
+    ],
+    ['a host that was never asked', [{ id: 'a', latencyMs: 1 }, { id: 'b' }], 'b'],
+    [
+      'a host that showed how long it takes before one that still has to',
+      [
+        { id: 'a', outstanding: 1 },
+        { id: 'b', latencyMs: 5_000, outstanding: 60 },
+      ],
+      'b',
+    ],
+    [
+      'the host with fewer requests while none is known',
+      [
         { id: 'a', outstanding: 2 },
         { id: 'b', outstanding: 1 },
-        { id: 'c', outstanding: 2 },
+      ],
+      'b',
+    ],
+    [
+      'the heavier of two equal hosts',
+      [
+        { id: 'a', latencyMs: 10 },
+        { id: 'b', latencyMs: 10, weight: 2 },
+      ],
+      'b',
+    ],
+    [
+      'the warm one of two equal hosts',
+      [
+        { id: 'a', latencyMs: 10, warmth: 0.1 },
+        { id: 'b', latencyMs: 10, outstanding: 5 },
+      ],
+      'b',
+    ],
+    [
+      'the first of equals',
+      [
+        { id: 'a', latencyMs: 10 },
+        { id: 'b', latencyMs: 10 },
+      ],
+      'a',
+    ],
+  ])('chooses %s', (_what, specs, expected) => {
+    expect(choose('latency', specs)).toBe(expected)
+  })
+})
+
+describe('the policy least-outstanding', () => {
+  it.each<[string, Spec[], string]>([
+    ['the first of equals', [{ id: 'a' }, { id: 'b' }], 'a'],
+    [
+      'the host with the fewest requests, however slow',
+      [
+        { id: 'a', outstanding: 2, latencyMs: 1 },
+        { id: 'b', outstanding: 1, latencyMs: 900 },
+        { id: 'c', outstanding: 2, latencyMs: 1 },
+      ],
+      'b',
+    ],
+    [
+      'the host with the fewest requests for its weight',
+      [
+        { id: 'a', outstanding: 2 },
+        { id: 'b', outstanding: 4, weight: 2 },
+      ],
+      'b',
+    ],
+    [
+      'a host that came back only when others have ten times as much to do',
+      [
+        { id: 'a', warmth: 0.1 },
+        { id: 'b', outstanding: 8 },
+      ],
+      'b',
+    ],
+    [
+      'a host that came back once others have ten times as much to do',
+      [
+        { id: 'a', warmth: 0.1 },
+        { id: 'b', outstanding: 10 },
+      ],
+      'a',
+    ],
+  ])('chooses %s', (_what, specs, expected) => {
+    expect(choose('least-outstanding', specs)).toBe(expected)
+  })
+})
+
+describe('the policy weighted', () => {
+  it('gives each host its share of many requests', () => {
+    const dice = createDice(7)
+    const states = [stateOf({ id: 'a' }), stateOf({ id: 'b', weight: 3 }), stateOf({ id: 'c', weight: 6 })]
+    const random = () => dice.between(0, 999_999) / 1_000_000
+
+    const counts = shares(20_000, () => chooseHost(states, { policy: 'weighted', key: null, random }).host.id)
+
+    expect(counts.a).toBeGreaterThan(1_850)
+    expect(counts.a).toBeLessThan(2_150)
+    expect(counts.b).toBeGreaterThan(5_750)
+    expect(counts.b).toBeLessThan(6_250)
+    expect(counts.c).toBeGreaterThan(11_700)
+  })
+
+  it.each([
+    [0, 'a'],
+    [0.249, 'a'],
+    [0.25, 'b'],
+    [0.999_999, 'b'],
+  ])('draws %s as host %s of weights 1 and 3', (random, expected) => {
+    expect(choose('weighted', [{ id: 'a' }, { id: 'b', weight: 3 }], null, random)).toBe(expected)
+  })
+
+  it('gives a host that came back a part of its share', () => {
+    const specs = [{ id: 'a', warmth: 0.1 }, { id: 'b' }]
+
+    expect(choose('weighted', specs, null, 0.09)).toBe('a')
+    expect(choose('weighted', specs, null, 0.1)).toBe('b')
+  })
+})
+
+describe('the policy priority', () => {
+  it('chooses the lowest number, however much it has to do', () => {
+    expect(
+      choose('priority', [
+        { id: 'a', priority: 2 },
+        { id: 'b', priority: 1, outstanding: 60, latencyMs: 900 },
       ]),
-    ).toEqual(['b', 'a', 'c'])
+    ).toBe('b')
   })
 
-  it('keeps avoided hosts for the end, and does not lose them', () => {
+  it('spreads requests over hosts of one number', () => {
     expect(
-      order([
-        { id: 'a', health: failures(3, 0) },
-        { id: 'b', outstanding: 9 },
+      choose('priority', [
+        { id: 'a', priority: 1, outstanding: 2 },
+        { id: 'b', priority: 1, outstanding: 1 },
+        { id: 'c', priority: 2 },
       ]),
-    ).toEqual(['b', 'a'])
+    ).toBe('b')
+  })
+})
+
+describe('the policy sticky', () => {
+  const KEYS = Array.from({ length: 3_000 }, (_, index) => `0x${index.toString(16).padStart(40, '0')}`)
+  const placesOf = (specs: Spec[]) => {
+    const states = specs.map(stateOf)
+    return KEYS.map((key) => chooseHost(states, { policy: 'sticky', key, random: () => 0 }).host.id)
+  }
+  const four = ['a', 'b', 'c', 'd'].map((id) => ({ id }))
+
+  it('sends a requester to the same host, whatever the hosts have to do', () => {
+    const before = placesOf(four)
+
+    const after = placesOf(four.map(({ id }, index) => ({ id, outstanding: index, latencyMs: 9 - index })))
+
+    expect(after).toEqual(before)
   })
 
-  it('gives a host one request to find out whether it is back', () => {
-    const back = failures(3, 0)
-
-    expect(
-      order(
-        [
-          { id: 'a', health: back },
-          { id: 'b', outstanding: 1 },
-        ],
-        2_000,
-      ),
-    ).toEqual(['a', 'b'])
-    expect(
-      order(
-        [
-          { id: 'a', health: back, outstanding: 1 },
-          { id: 'b', outstanding: 5 },
-        ],
-        2_000,
-      ),
-    ).toEqual(['b', 'a'])
+  it('does not mind in which order hosts are named', () => {
+    expect(placesOf([...four].reverse())).toEqual(placesOf(four))
   })
 
-  it('is empty without hosts', () => {
-    expect(order([])).toEqual([])
+  it('spreads requesters evenly', () => {
+    const places = placesOf(four)
+
+    const counts = shares(KEYS.length, (turn) => places[turn] as string)
+
+    for (const { id } of four) {
+      expect(counts[id]).toBeGreaterThan(660)
+      expect(counts[id]).toBeLessThan(840)
+    }
+  })
+
+  it('spreads requesters by weight', () => {
+    const places = placesOf([{ id: 'a' }, { id: 'b', weight: 4 }])
+
+    const counts = shares(KEYS.length, (turn) => places[turn] as string)
+
+    expect(counts.a).toBeGreaterThan(510)
+    expect(counts.a).toBeLessThan(690)
+  })
+
+  it('moves only the requesters of a host that goes', () => {
+    const before = placesOf(four)
+
+    const after = placesOf(four.filter(({ id }) => id !== 'b'))
+
+    const moved = KEYS.filter((_, index) => before[index] !== after[index])
+    expect(moved).toEqual(KEYS.filter((_, index) => before[index] === 'b'))
+    expect(new Set(after.filter((_, index) => before[index] === 'b'))).toEqual(new Set(['a', 'c', 'd']))
+  })
+
+  it('moves only to a host that comes', () => {
+    const before = placesOf(four)
+
+    const after = placesOf([...four, { id: 'e' }])
+
+    const moved = after.filter((id, index) => id !== before[index])
+    expect(new Set(moved)).toEqual(new Set(['e']))
+    expect(moved.length).toBeGreaterThan(500)
+    expect(moved.length).toBeLessThan(700)
+  })
+
+  it('spreads requests of nobody in particular by what hosts have to do', () => {
+    expect(choose('sticky', [{ id: 'a', outstanding: 1 }, { id: 'b' }])).toBe('b')
   })
 })
