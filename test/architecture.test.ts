@@ -35,6 +35,8 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly rooms: readonly 
   { name: /^(?:chalk|ora)$/, rooms: ['cli'] },
   { name: /^yaml$/, rooms: ['config'] },
   { name: /^undici$/, rooms: ['router'] },
+  { name: /^prom-client$/, rooms: ['service'] },
+  { name: /^(?:gpt-tokenizer|@huggingface\/tokenizers)$/, rooms: ['service'] },
   { name: /^ethers(?:\/(?:providers|contract))?$/, rooms: ['chain'] },
 ]
 

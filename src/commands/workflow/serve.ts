@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { addressFlag, Flags, keyFlags, portFlag } from '../../lib/cli/flags.js'
 import { FlockCommand } from '../../lib/cli/flock-command.js'
 import { workflowServeJson, type WorkflowServeJson } from '../../lib/cli/views/workflow.js'
@@ -5,13 +6,10 @@ import type { LoadedProject } from '../../lib/config/load.js'
 import type { ModelConfig } from '../../lib/config/schema.js'
 import { apiKeySources } from '../../lib/config/secrets.js'
 import { recordDirOf } from '../../lib/deploy/connect.js'
-import { deployedAddress, deployedContractOf, readDeploymentRecord } from '../../lib/deploy/record.js'
-import { FlockError } from '../../lib/errors.js'
-import { parseAddress, sameAddress, type Address } from '../../lib/hex.js'
-import { chooseModel } from '../../lib/models/model.js'
-import { createForward } from '../../lib/router/forward.js'
-import { createFlockWorkflow } from '../../lib/service/flock-workflow.js'
-import { buildServedModel } from '../../lib/service/models.js'
+import { servedContracts } from '../../lib/deploy/served-contracts.js'
+import { sameAddress, type Address } from '../../lib/hex.js'
+import { chooseModels } from '../../lib/models/model.js'
+import { type ServiceSettings, openService } from '../../lib/service/open-service.js'
 import { createServiceServer } from '../../lib/service/server.js'
 import { createReceiptKey } from '../../lib/usage/receipt-key.js'
 
@@ -21,8 +19,9 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
   static override summary =
     'Run the FlockWorkflow service, which routes tasks to model hosts and signs usage receipts.'
   static override description = [
-    'Serves POST /service_output, GET /service-resources and GET /health until Ctrl-C or SIGTERM; tasks under way are',
-    'finished first. Needs no RPC endpoint. The key of the receipt signer comes from FLOCK_RECEIPT_KEY or a keystore.',
+    'Serves the routes of an Infernet container and those of OpenAI for clients with keys, until Ctrl-C or SIGTERM; what',
+    'is under way is finished first. On SIGHUP models, hosts and clients are read again from flock.yaml; address, folders',
+    'and the key of the receipt signer stay. Needs no RPC endpoint. The key of the receipt signer comes from FLOCK_RECEIPT_KEY or a keystore.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -63,45 +62,61 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
     const { flags } = await this.parse(WorkflowServeCommand)
     const project = await this.loadProject()
     const { chainId, name } = await this.networkOf(project.config)
-    const keys = apiKeySources(process.env, project.dir)
-    const chosen = chosenModels(project.config.models, flags.model ?? [])
-    const { usageMeter, modelHost } = contractsOf(project, { chainId, name, ...flags })
-    const models = chosen.map((model) => buildServedModel(model, { modelHost, keys }))
+    const { usageMeter, modelHost } = servedContracts(recordDirOf(project.dir), { chainId, name, ...flags })
     const receiptKey = createReceiptKey(await this.loadKey('FLOCK_RECEIPT_KEY', flags))
-    this.#warnOfSigner(chosen, receiptKey.address)
-    const forward = createForward({
+    const { service } = project.config
+    const at = { host: flags.host ?? service.host, port: flags.port ?? service.port }
+    const common = {
+      ...at,
+      maxBodyBytes: service.maxBodyBytes,
+      version: this.config.version,
       nowMs: () => performance.now(),
-      random: Math.random,
       log: this.logger,
-    })
-    forward.use(models.map(({ route }) => route))
-    const workflow = createFlockWorkflow({
+    }
+    const opened = await openService(this.#settingsOf(project, flags.model, receiptKey.address), {
+      ...common,
       chainId,
       usageMeter,
-      models,
+      modelHost,
       receiptKey,
-      forward,
-      log: this.logger,
+      keys: apiKeySources(process.env, project.dir),
+      answers: { ...service.answers, dir: resolve(project.dir, service.answers.dir) },
+      usageDir: resolve(project.dir, service.usageDir),
+      unixMs: Date.now,
+      random: Math.random,
     })
-    const { service } = project.config
     try {
+      const timeouts = { drainMs: flags['drain-timeout'] * 1_000 }
       const server = await createServiceServer({
-        workflow,
-        host: flags.host ?? service.host,
-        port: flags.port ?? service.port,
-        maxBodyBytes: service.maxBodyBytes,
-        version: this.config.version,
-        log: this.logger,
+        ...common,
+        service: opened.service,
         signal: this.signal,
-        timeouts: { drainMs: flags['drain-timeout'] * 1_000 },
+        timeouts,
       })
-      const result = workflowServeJson(server, workflow, { chainId, usageMeter })
+      this.onHangup(async () => {
+        const next = this.#settingsOf(await this.loadProject(), flags.model, receiptKey.address)
+        server.use(await opened.reload(next))
+        this.logger.info('The configuration was read again.', {
+          models: next.models.map((model) => model.name),
+        })
+      })
+      const result = workflowServeJson(server, opened.service.workflow, { chainId, usageMeter })
       this.announce(result, [server.url])
       await server.closed
       return result
     } finally {
-      await forward.close()
+      await opened.close()
     }
+  }
+
+  #settingsOf(
+    { config }: LoadedProject,
+    names: readonly string[] | undefined,
+    signer: Address,
+  ): ServiceSettings {
+    const models = chooseModels(config.models, names ?? [])
+    this.#warnOfSigner(models, signer)
+    return { models, clients: config.service.clients, stockTasks: config.service.stockTasks }
   }
 
   /** A signer that the chain does not expect makes every receipt worthless, but may be about to be registered. */
@@ -113,38 +128,5 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
         message: `The receipts of ${name} are signed by ${signer}; flock.yaml names ${receiptSigner}.`,
       })
     }
-  }
-}
-
-function chosenModels(models: readonly ModelConfig[], names: readonly string[]): readonly ModelConfig[] {
-  const chosen = names.length === 0 ? models : [...new Set(names)].map((name) => chooseModel(models, name))
-  if (chosen.length > 0) return chosen
-  throw new FlockError('MODEL_NOT_FOUND', 'flock.yaml names no model to serve.', {
-    hint: 'Add one under models.',
-  })
-}
-
-interface Wish {
-  readonly chainId: number
-  readonly name: string
-  readonly 'usage-meter'?: Address | undefined
-  readonly 'model-host'?: Address | undefined
-}
-
-/** The meter to sign for and the account behind the models: as given, else as recorded for the network. */
-function contractsOf({ dir }: LoadedProject, wish: Wish): { usageMeter: Address; modelHost: Address } {
-  const { 'usage-meter': usageMeter, 'model-host': modelHost } = wish
-  if (usageMeter !== undefined && modelHost !== undefined) return { usageMeter, modelHost }
-  const record = readDeploymentRecord(recordDirOf(dir), wish.chainId)
-  if (record === null) {
-    throw new FlockError('DEPLOYMENT_NOT_FOUND', `Nothing is recorded as deployed on ${wish.name}.`, {
-      details: { network: wish.name, chainId: wish.chainId },
-      hint: 'flock deploy, or give --usage-meter and --model-host.',
-    })
-  }
-  return {
-    usageMeter: usageMeter ?? deployedAddress(record, 'UsageMeter'),
-    // Third argument of ModelHostConsumer's constructor: its host.
-    modelHost: modelHost ?? parseAddress(deployedContractOf(record, 'ModelHostConsumer').args[2], 'host'),
   }
 }

@@ -27,7 +27,7 @@ import type { Progress } from './progress.js'
 import { createPrompter } from './prompts.js'
 import type { Prompter } from './prompts.js'
 import { createRedactor } from './redact.js'
-import { ClosedPipe, signalStatus, watchSignals } from './signals.js'
+import { ClosedPipe, signalStatus, watchHangups, watchSignals } from './signals.js'
 import type { SignalWatch } from './signals.js'
 
 /** Chains whose coins are money: there a confirmation is not given by a bare `--yes`. */
@@ -47,6 +47,7 @@ export abstract class FlockCommand<T extends object> extends Command {
   protected mode: Mode = modeOf(this.argv, process.env)
   protected palette: Palette = plainPalette
   protected globals: GlobalFlags = {}
+  #hangups: { close(): void } | null = null
   protected readonly redactor = createRedactor(process.env)
   protected readonly logger: Logger = createLogger(this.#logLevel(), (record) => this.#writeLog(record))
   readonly #warnings: UserWarning[] = []
@@ -213,6 +214,7 @@ export abstract class FlockCommand<T extends object> extends Command {
       return undefined as R
     } finally {
       this.#watch?.close()
+      this.#hangups?.close()
       process.stdout.off('error', this.#onPipeError)
     }
   }
@@ -221,6 +223,11 @@ export abstract class FlockCommand<T extends object> extends Command {
     await super.init()
     process.stdout.on('error', this.#onPipeError)
     this.#signals()
+  }
+
+  /** Does this on each SIGHUP until the command ends. */
+  protected onHangup(reload: () => Promise<void>): void {
+    this.#hangups = watchHangups(reload, this.logger)
   }
 
   #writeSuccess(data: T): void {

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
-import { FlockError } from '../errors.js'
+import { FlockError, toFlockError } from '../errors.js'
+import type { Logger } from '../log.js'
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
 
@@ -52,6 +53,25 @@ export function watchSignals(options: {
       clearTimeout(timer)
       process.off('SIGINT', onSignal)
       process.off('SIGTERM', onSignal)
+    },
+  }
+}
+
+/**
+ * Calls back on each SIGHUP, by which services are told to read their configuration again, until it is closed. What goes
+ * wrong then is logged: the service goes on as it was.
+ */
+export function watchHangups(reload: () => Promise<void>, log: Logger): { close(): void } {
+  const onHangup = () => {
+    reload().catch((thrown: unknown) => {
+      const { code, message, details } = toFlockError(thrown)
+      log.error('The configuration was not changed.', { code, reason: message, ...details })
+    })
+  }
+  process.on('SIGHUP', onHangup)
+  return {
+    close() {
+      process.off('SIGHUP', onHangup)
     },
   }
 }

@@ -65,10 +65,16 @@ function hasCredentials(text: string): boolean {
 }
 
 function modelNamesDiffer({ models }: FlockConfig): Fault[] {
-  return doubles(models.map(({ name }) => name)).map((index) => ({
-    path: `models[${index}].name`,
-    message: `"${models[index]?.name ?? ''}" was found before, every model needs its own name`,
-  }))
+  const names = models.flatMap(({ name, aliases }, index) => [
+    { name, path: `models[${index}].name` },
+    ...aliases.map((alias, place) => ({ name: alias, path: `models[${index}].aliases[${place}]` })),
+  ])
+  return doubles(names.map(({ name }) => name)).flatMap((place) => {
+    const found = names[place]
+    if (found === undefined) return []
+    const message = `"${found.name}" was found before, every model needs its own name`
+    return [{ path: found.path, message }]
+  })
 }
 
 function eachModel(rule: (model: ModelConfig, path: string) => Fault[]): Rule {

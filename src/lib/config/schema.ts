@@ -191,6 +191,7 @@ const tokenizer = orNull(
 
 const model = v.strictObject({
   name: slug,
+  aliases: v.optional(v.array(line('another name of the model'), 'a list of names'), () => []),
   hg_repo_id: line('a repository on Hugging Face, user/repo'),
   revision: line('a commit hash or other revision'),
   base_model: line('the name of the base model'),
@@ -236,7 +237,7 @@ const client = v.strictObject({
   keyEnv: orNull(variable),
   models: orNull(v.array(slug, 'a list of model names')),
   requestsPerMinute: orNull(integer(1, 1_000_000_000)),
-  tokensPerMinute: orNull(integer(1, 1_000_000_000_000)),
+  tokensPerMinute: orNull(integer(1, 1_000_000_000)),
   maxConcurrent: orNull(integer(1, 1_000_000)),
 })
 
@@ -245,6 +246,7 @@ const SERVICE_DEFAULTS = {
   port: 3000,
   maxBodyBytes: 1_048_576,
   answers: ANSWER_DEFAULTS,
+  stockTasks: true,
   usageDir: '.flock/usage',
 }
 
@@ -254,6 +256,7 @@ const service = v.optional(
     port: v.optional(integer(0, 65_535), SERVICE_DEFAULTS.port),
     maxBodyBytes: v.optional(integer(1024, 1_073_741_824), SERVICE_DEFAULTS.maxBodyBytes),
     answers,
+    stockTasks: v.optional(v.boolean('true or false'), SERVICE_DEFAULTS.stockTasks),
     usageDir: v.optional(line('a path'), SERVICE_DEFAULTS.usageDir),
     clients: v.optional(v.array(client, 'a list of clients'), () => []),
   }),

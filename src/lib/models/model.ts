@@ -112,6 +112,19 @@ export function chooseModel<T extends { readonly name: string }>(
 }
 
 /**
+ * The models of these names, each once; all of them when none is named.
+ * @throws MODEL_NOT_FOUND also when there is no model at all
+ */
+export function chooseModels<T extends { readonly name: string }>(
+  models: readonly T[],
+  names: readonly string[],
+): readonly T[] {
+  const chosen = names.length === 0 ? models : [...new Set(names)].map((name) => chooseModel(models, name))
+  if (chosen.length > 0) return chosen
+  throw new FlockError('MODEL_NOT_FOUND', 'flock.yaml names no model.', { hint: 'Add one under models.' })
+}
+
+/**
  * The hash that is registered beside a metadata URI: of the bytes given, of those inside a `data:` URI, else the one
  * registered with the same URI before; zero states none.
  */

@@ -1,8 +1,14 @@
-import { FlockError } from '../errors.js'
 import type { JsonValue } from '../json.js'
-
-/** Deepest nesting of an option: a JSON schema needs a dozen levels, and writers of JSON recurse. */
-const MAX_DEPTH = 32
+import {
+  type FieldCheck,
+  SAMPLING_FIELDS,
+  invalidField as invalid,
+  isPlainObject,
+  isShallowObject,
+  isText,
+  parseMaxTokens,
+  parseModelName,
+} from './body-fields.js'
 
 const ROLES = ['system', 'developer', 'user', 'assistant'] as const
 
@@ -37,17 +43,8 @@ export interface ChatBody {
  * Sampling settings that are handed on. The list is closed, because bodies come from strangers: hosts take many
  * more fields, some of which fetch addresses, choose keys or multiply the work.
  */
-const OPTIONS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  temperature: isFiniteNumber,
-  top_p: isFiniteNumber,
-  top_k: Number.isSafeInteger,
-  min_p: isFiniteNumber,
-  frequency_penalty: isFiniteNumber,
-  presence_penalty: isFiniteNumber,
-  repetition_penalty: isFiniteNumber,
-  seed: Number.isSafeInteger,
-  stop: (value) => isText(value) || (Array.isArray(value) && value.length <= 16 && value.every(isText)),
-  logit_bias: isShallowObject,
+const OPTIONS: Readonly<Record<string, FieldCheck>> = {
+  ...SAMPLING_FIELDS,
   response_format: isShallowObject,
 }
 
@@ -74,7 +71,7 @@ export function parseChatBody(body: Readonly<Record<string, unknown>>): ChatBody
     messages: parseMessages(body.messages),
     options,
     maxTokens: parseMaxTokens(body.max_tokens ?? body.max_completion_tokens),
-    model: parseModel(body.model),
+    model: parseModelName(body.model),
   }
 }
 
@@ -116,46 +113,9 @@ function parseContent(value: unknown, path: string): string | TextPart[] {
   })
 }
 
-function parseMaxTokens(value: unknown): number | null {
-  if (value === undefined || value === null) return null
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
-  throw invalid('`max_tokens` has to be a whole number of 1 or more.')
-}
-
-function parseModel(value: unknown): string | null {
-  if (value === undefined || value === null) return null
-  if (isText(value) && value !== '') return value
-  throw invalid('`model` has to be the name or id of a model.')
-}
-
 function isHarmless(name: string, value: unknown): boolean {
   if (name === 'n') return value === 1
   return name === 'stream' ? typeof value === 'boolean' : name === 'stream_options'
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
-function isFiniteNumber(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value)
-}
-
-function isShallowObject(value: unknown): boolean {
-  return isPlainObject(value) && isAtMostDeep(value, MAX_DEPTH)
-}
-
-function isAtMostDeep(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return depth > 0 && Object.values(value).every((item) => isAtMostDeep(item, depth - 1))
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 const supported = `Fields that can be used: messages, model, max_tokens, ${Object.keys(OPTIONS).join(', ')}.`
-
-function invalid(message: string, hint?: string): FlockError {
-  return new FlockError('TASK_INVALID', message, hint === undefined ? {} : { hint })
-}

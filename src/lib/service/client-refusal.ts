@@ -1,7 +1,7 @@
 /** Refusals of the OpenAI-compatible routes, in the words of OpenAI's API: its SDKs turn them into typed errors. */
 
 /** Why a client was turned away, for logs and metrics. */
-export type RefusalReason = 'AUTH_REQUIRED' | 'MODEL_FORBIDDEN' | 'RATE_LIMITED'
+export type RefusalReason = 'FACE_CLOSED' | 'AUTH_REQUIRED' | 'MODEL_FORBIDDEN' | 'RATE_LIMITED'
 
 export interface OpenAiErrorBody {
   readonly error: {
@@ -33,6 +33,20 @@ export function authRefusal(isKeyGiven: boolean): ClientRefusal {
     status: 401,
     headers: { 'www-authenticate': 'Bearer' },
     body: errorBody(message, 'invalid_request_error', 'invalid_api_key'),
+  }
+}
+
+/** Nobody has a key, and others than this machine can reach the service. */
+export function closedRefusal(): ClientRefusal {
+  return {
+    reason: 'FACE_CLOSED',
+    status: 403,
+    headers: {},
+    body: errorBody(
+      'These routes are closed: the service can be reached by others and names no clients with keys.',
+      'invalid_request_error',
+      'no_clients',
+    ),
   }
 }
 

@@ -1,43 +1,41 @@
-import { keccak256 } from 'ethers/crypto'
-import { FlockError } from '../errors.js'
-import { type Address, type Hex, hexLength } from '../hex.js'
+import type { Address } from '../hex.js'
 import {
   DESTINATION,
   type FiveFields,
   type JsonObject,
   type ServiceInput,
   type ServiceOutput,
-  renderPlainHex,
 } from '../infernet/payload.js'
-import { type TaskEnvelope, hashTaskEnvelope } from '../infernet/task-envelope.js'
-import type { LogFields, Logger } from '../log.js'
+import { type StockTask, renderStockAnswer } from '../infernet/stock-task.js'
+import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { ChatResult } from '../router/openai.js'
 import { chatOperation } from '../router/operation.js'
-import { boundUsage } from '../usage/pricing.js'
 import type { ReceiptKey } from '../usage/receipt-key.js'
-import {
-  type UsageReceipt,
-  createReceiptSigner,
-  encodeReceipt,
-  encodeReceiptProof,
-} from '../usage/receipt.js'
+import { createReceiptSigner } from '../usage/receipt.js'
 import type { AnswerJournal } from './answer-journal.js'
-import type { SignedAnswer } from './answer-record.js'
+import { type MeteredUsage, type Metering, renderUsage } from './metering.js'
+import type { ServiceMetrics } from './metrics.js'
 import type { ServedModel } from './models.js'
-import { createSharing } from './sharing.js'
-import { type Task, planTask } from './task.js'
+import { createPaidTasks, renderPaidAnswer } from './paid-tasks.js'
+import { type Task, planTask, textsOf } from './task.js'
 
 export interface FlockWorkflowOptions {
   /** Chain whose requests are answered, and meter that receipts are signed for. */
   readonly chainId: number
   readonly usageMeter: Address
   readonly models: readonly ServedModel[]
+  /** Whether tasks of the chain in the encodings of stock services are done, which name no paid request. */
+  readonly takesStockTasks: boolean
   /** Key of the models' receipt signer. */
   readonly receiptKey: ReceiptKey
   /** Keeps paid answers; without one, a request that comes again is computed, and signed for, again. */
   readonly journal?: AnswerJournal | undefined
   readonly forward: Forward
+  readonly metering: Metering
+  readonly metrics: Pick<ServiceMetrics, 'receiptStored' | 'tokensCounted'>
+  /** Milliseconds of any clock that does not go backwards. */
+  readonly nowMs: () => number
   readonly log: Logger
 }
 
@@ -56,19 +54,11 @@ export interface FlockWorkflow {
   stream(input: ServiceInput, signal?: AbortSignal): AsyncGenerator<string>
 }
 
-/**
- * Longest answer that goes on chain. Nodes of the chain refuse transactions above 128 KiB; the delivery adds the
- * receipt, its signature and, for delegated requests, the subscription: about 2 KiB.
- */
-export const MAX_ONCHAIN_ANSWER_BYTES = 120_000
-
-/** Tasks under way that a second caller can join. A service has far fewer at once. */
-const MAX_SHARED_TASKS = 4_096
-
 export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
-  const { chainId, usageMeter, models, receiptKey, journal, forward, log } = options
-  const signer = createReceiptSigner({ chainId, usageMeter }, receiptKey)
-  const sharing = createSharing<SignedAnswer>(MAX_SHARED_TASKS)
+  const { chainId, usageMeter, models, forward, metering, metrics, log } = options
+  const context = { chainId, models, takesStockTasks: options.takesStockTasks }
+  const signer = createReceiptSigner({ chainId, usageMeter }, options.receiptKey)
+  const paid = createPaidTasks({ ...options, signer, journal: options.journal, complete })
 
   async function complete(
     { model, request, envelope }: Task,
@@ -78,70 +68,47 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     return forward.complete(chatOperation(request), { route: model.route, key, signal })
   }
 
-  async function answerOnChain(
-    task: Task,
-    envelope: TaskEnvelope,
-    signal?: AbortSignal,
-  ): Promise<SignedAnswer> {
-    const inputHash = hashTaskEnvelope(envelope)
-    const work = async (shared: AbortSignal) =>
-      (await answerAgain(task, inputHash)) ??
-      (await answerAnew(task, { envelope, inputHash, signal: shared }))
-    return sharing.run(inputHash, work, signal)
+  /** Tokens of a task that nobody pays for; null when they cannot be told. */
+  function count({ model, request }: Task, answer: Omit<ChatResult, 'finishReason'>): MeteredUsage | null {
+    const { hostId, text } = answer
+    const { usage } = metering.meter(model, answer, { prompt: textsOf(request), completion: text })
+    if (usage !== null) metrics.tokensCounted({ model: model.name, ...usage })
+    log.info('Answered a task.', { model: model.name, hostId, ...usage })
+    return usage
   }
 
-  async function answerAgain({ model }: Task, inputHash: Hex): Promise<SignedAnswer | null> {
-    const kept = (await journal?.find(inputHash)) ?? null
-    if (kept === null) {
-      // What cannot be kept must not leave, so no host has to compute it.
-      if (journal !== undefined && journal.fault !== null) throw journal.fault
-      return null
-    }
-    log.info('Answered a paid request again, from the journal.', factsOf(model, kept))
-    // The same bytes, unless the models' receipt signer is another one by now: the chain takes none but its signature.
-    return { ...kept, signature: signer.sign(kept.receipt) }
-  }
-
-  async function answerAnew(task: Task, { envelope, inputHash, signal }: PaidTask): Promise<SignedAnswer> {
+  async function answerOffChain(task: Task, signal: AbortSignal | undefined): Promise<JsonObject> {
     const result = await complete(task, signal)
-    const answer = parseAnswer(result)
-    const tokens = usageOf(result)
-    const receipt = receiptOf(envelope, inputHash, answer, tokens)
-    const signed: SignedAnswer = {
-      answer,
-      receipt,
-      signature: signer.sign(receipt),
-      model: task.model.name,
-      hostId: result.hostId,
-      usageSource: 'host',
-      tokens: { ...tokens },
-    }
-    const kept = (await journal?.append(signed)) ?? signed
-    log.info('Answered a paid request.', factsOf(task.model, kept))
-    return kept
-  }
-
-  async function answerOffChain(task: Task, signal?: AbortSignal): Promise<JsonObject> {
-    const { hostId, text, usage } = await complete(task, signal)
-    log.info('Answered a task.', { model: task.model.name, hostId, ...usage })
+    const usage = count(task, result)
     return {
-      output: text,
+      output: result.text,
       model: task.model.name,
-      usage:
-        usage === null
-          ? null
-          : {
-              prompt_tokens: usage.promptTokens,
-              completion_tokens: usage.completionTokens,
-              total_tokens: usage.promptTokens + usage.completionTokens,
-            },
+      usage: usage === null ? null : renderUsage(usage),
     }
   }
 
-  async function* streamTask({ model, request }: Task, signal?: AbortSignal): AsyncGenerator<string> {
-    for await (const event of forward.stream(chatOperation(request), { route: model.route, signal })) {
-      if (event.type === 'chunk') yield event.text
-      else log.info('Streamed a task.', { model: model.name, hostId: event.hostId, ...event.usage })
+  async function answerStock(
+    task: Task,
+    stock: StockTask,
+    signal: AbortSignal | undefined,
+  ): Promise<FiveFields> {
+    const result = await complete(task, signal)
+    count(task, result)
+    return renderStockAnswer(stock, result.text)
+  }
+
+  async function* streamTask(task: Task, signal: AbortSignal | undefined): AsyncGenerator<string> {
+    const said: string[] = []
+    for await (const event of forward.stream(chatOperation(task.request), {
+      route: task.model.route,
+      signal,
+    })) {
+      if (event.type === 'end') {
+        count(task, { ...event, text: said.join('') })
+      } else {
+        said.push(event.text)
+        yield event.text
+      }
     }
   }
 
@@ -149,97 +116,16 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     models,
     receiptSigner: signer.address,
     async run(input, signal) {
-      const task = planTask(input, { chainId, models })
-      if (input.destination !== DESTINATION.onChain || task.envelope === null)
-        return answerOffChain(task, signal)
-      return fiveFields(await answerOnChain(task, task.envelope, signal), input.requiresProof)
+      const task = planTask(input, context)
+      const { envelope, stock } = task
+      if (input.destination !== DESTINATION.onChain) return answerOffChain(task, signal)
+      if (envelope !== null)
+        return renderPaidAnswer(await paid.answer(task, envelope, signal), input.requiresProof)
+      return stock === null ? answerOffChain(task, signal) : answerStock(task, stock, signal)
     },
     async *stream(input, signal) {
-      yield* wholeCharacters(streamTask(planTask(input, { chainId, models }), signal))
+      yield* wholeCharacters(streamTask(planTask(input, context), signal))
     },
-  }
-}
-
-interface PaidTask {
-  readonly envelope: TaskEnvelope
-  readonly inputHash: Hex
-  readonly signal: AbortSignal
-}
-
-/** What is logged of an answer: counts and ids, nothing that was said. */
-function factsOf({ name }: ServedModel, { hostId, receipt }: SignedAnswer): LogFields {
-  const { requestId, interval, node, promptTokens, completionTokens } = receipt
-  return { model: name, hostId, requestId, interval, node, promptTokens, completionTokens }
-}
-
-/** What goes on chain. A verifier of Infernet is handed the proof alone, so that one holds the receipt as well. */
-function fiveFields({ answer, receipt, signature }: SignedAnswer, requiresProof: boolean): FiveFields {
-  return {
-    raw_input: '',
-    processed_input: '',
-    raw_output: Buffer.from(answer).toString('hex'),
-    processed_output: renderPlainHex(encodeReceipt(receipt)),
-    proof: renderPlainHex(requiresProof ? encodeReceiptProof(receipt, signature) : signature),
-  }
-}
-
-/** The answer's bytes. An empty answer is refused: nothing was said, so nothing may be charged. */
-function parseAnswer({ text, hostId, finishReason }: ChatResult): Uint8Array {
-  const answer = Buffer.from(text, 'utf8')
-  const size = answer.length
-  if (size > 0 && size <= MAX_ONCHAIN_ANSWER_BYTES) return answer
-  const details = { hostId, finishReason, bytes: size }
-  if (size === 0) {
-    throw new FlockError('HOST_ANSWER_INVALID', `Host ${hostId} completed the request without any text.`, {
-      details,
-      hint: 'A model that thinks first needs a higher maxCompletionTokens.',
-    })
-  }
-  throw new FlockError(
-    'HOST_ANSWER_INVALID',
-    `The answer of host ${hostId} has ${size} bytes, more than the ${MAX_ONCHAIN_ANSWER_BYTES} of a transaction.`,
-    { details, hint: 'Lower maxCompletionTokens of the model.' },
-  )
-}
-
-/** What is charged is what the host counted; a count that is missing or cannot be true is never replaced. */
-function usageOf({ usage, usageFault, hostId }: ChatResult): NonNullable<ChatResult['usage']> {
-  if (usage !== null) return usage
-  throw new FlockError(
-    'HOST_USAGE_INVALID',
-    `The usage of host ${hostId} cannot be charged: ${usageFault}.`,
-    {
-      details: { hostId },
-      hint: 'The host has to report prompt_tokens and completion_tokens with every completion.',
-    },
-  )
-}
-
-function receiptOf(
-  envelope: TaskEnvelope,
-  inputHash: Hex,
-  answer: Uint8Array,
-  usage: NonNullable<ChatResult['usage']>,
-): UsageReceipt {
-  const { requestId, modelId, requester, node, interval } = envelope
-  const charged = boundUsage(
-    { promptTokens: BigInt(usage.promptTokens), completionTokens: BigInt(usage.completionTokens) },
-    {
-      maxPromptTokens: envelope.maxPromptTokens,
-      maxCompletionTokens: envelope.maxCompletionTokens,
-      payloadBytes: BigInt(hexLength(envelope.payload)),
-      outputBytes: BigInt(answer.length),
-    },
-  )
-  return {
-    requestId,
-    modelId,
-    requester,
-    node,
-    interval,
-    inputHash,
-    outputHash: keccak256(answer) as Hex,
-    ...charged,
   }
 }
 

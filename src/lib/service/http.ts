@@ -27,8 +27,13 @@ export function sendJson(
   send(response, status, JSON.stringify(body), { 'content-type': 'application/json', ...headers })
 }
 
-export function sendText(response: ServerResponse, status: number, text: string): void {
-  send(response, status, text, { 'content-type': 'text/plain; charset=utf-8' })
+export function sendText(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
+  send(response, status, text, { 'content-type': contentType })
 }
 
 /**

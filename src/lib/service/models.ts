@@ -8,6 +8,8 @@ import type { ModelRoute, RoutingSettings } from '../router/route-table.js'
 export interface ServedModel {
   readonly modelId: Hex
   readonly name: string
+  /** Other names under which it may be asked for. */
+  readonly aliases: readonly string[]
   /** Where its requests go. */
   readonly route: ModelRoute
   /** Caps of this service; a request's own caps may be lower, and then count. */
@@ -18,6 +20,7 @@ export interface ServedModel {
 /** A model as the operator describes it; a model of `flock.yaml` fits. */
 export interface ServedModelSource extends Artifact {
   readonly name: string
+  readonly aliases: readonly string[]
   readonly limits: { readonly maxPromptTokens: number; readonly maxCompletionTokens: number }
   readonly routing: RoutingSettings
   readonly hosts: readonly HostSettings[]
@@ -33,17 +36,18 @@ export function buildServedModel(
   source: ServedModelSource,
   { modelHost, keys }: { modelHost: Address; keys: ApiKeySources },
 ): ServedModel {
-  const { name, routing } = source
+  const { name, aliases, routing } = source
   return {
     modelId: modelIdOf(modelHost, artifactIdOf(source)),
     name,
+    aliases,
     route: { name, routing, hosts: parseHosts(source.hosts, keys) },
     ...source.limits,
   }
 }
 
 /**
- * Finds a model by its name or id; without either, the only model there is.
+ * Finds a model by its name, another name or its id; without either, the only model there is.
  * @throws TASK_NOT_FOUND, TASK_INVALID when it has to be named
  */
 export function findModel(models: readonly ServedModel[], wanted: string | null): ServedModel {
@@ -54,7 +58,8 @@ export function findModel(models: readonly ServedModel[], wanted: string | null)
     throw new FlockError('TASK_INVALID', `The task has to name its model: one of ${names}.`)
   }
   const model = models.find(
-    ({ name, modelId }) => name === wanted || modelId.toLowerCase() === wanted.toLowerCase(),
+    ({ name, aliases, modelId }) =>
+      name === wanted || aliases.includes(wanted) || modelId.toLowerCase() === wanted.toLowerCase(),
   )
   if (model !== undefined) return model
   throw new FlockError('TASK_NOT_FOUND', `This service does not serve the model ${JSON.stringify(wanted)}.`, {

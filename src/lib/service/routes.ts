@@ -1,13 +1,27 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { FlockError } from '../errors.js'
 import { DESTINATION, parseServiceInput } from '../infernet/payload.js'
+import type { HostReport } from '../router/forward.js'
+import type { HostRoute } from '../router/operation.js'
+import type { Exchange } from './exchange.js'
 import type { FlockWorkflow } from './flock-workflow.js'
 import { httpError } from './http-errors.js'
 import { readJsonBody, sendJson, sendText, writePiece } from './http.js'
+import type { ServiceMetrics } from './metrics.js'
+import type { OpenAiFace } from './openai-face.js'
 import { describeResources, describeSupport } from './resources.js'
 
-export interface RouteContext {
+/** What a server serves; a reload puts another one in its place. */
+export interface Service {
   readonly workflow: FlockWorkflow
+  readonly face: OpenAiFace
+  /** What is known of the hosts of its models. */
+  readonly hosts: () => readonly HostReport[]
+  readonly metrics: Pick<ServiceMetrics, 'requestEnded' | 'render'>
+}
+
+export interface RouteContext {
+  readonly service: Service
   readonly version: string
   readonly maxBodyBytes: number
   /** How long a client may take nothing of a stream. */
@@ -15,21 +29,31 @@ export interface RouteContext {
   readonly isDraining: () => boolean
 }
 
-/** One request under way; the signal aborts when its client goes away or the service gives up waiting for it. */
-export interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly signal: AbortSignal
-}
-
 type Handler = (exchange: Exchange, url: URL, context: RouteContext) => void | Promise<void>
 
-const ROUTES: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly handle: Handler }>> = {
+interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly handle: Handler
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
   '/': { method: 'GET', handle: liveness },
   '/health': { method: 'GET', handle: health },
+  '/ready': { method: 'GET', handle: readiness },
+  '/metrics': { method: 'GET', handle: metrics },
   '/service-resources': { method: 'GET', handle: resources },
   '/service_output': { method: 'POST', handle: serviceOutput },
+  '/v1/models': { method: 'GET', handle: models },
+  '/v1/usage': { method: 'GET', handle: usage },
+  '/v1/chat/completions': { method: 'POST', handle: relay('chat/completions') },
+  '/v1/completions': { method: 'POST', handle: relay('completions') },
+  '/v1/embeddings': { method: 'POST', handle: relay('embeddings') },
 }
+
+/** Every route there is, for metrics. */
+export const ROUTE_NAMES: readonly string[] = Object.keys(ROUTES)
+
+const MODEL_PREFIX = '/v1/models/'
 
 /**
  * Answers one request. Writes to the response or throws before anything was written, but for a stream that breaks.
@@ -38,7 +62,8 @@ const ROUTES: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonl
 export async function handleRequest(exchange: Exchange, context: RouteContext): Promise<void> {
   const { request, response } = exchange
   const url = parseTarget(request.url ?? '/')
-  const route = url !== null && Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname] : undefined
+  const name = url === null ? null : routeName(url)
+  const route = name === null ? undefined : ROUTES[name]
   if (url === null || route === undefined) {
     throw new FlockError('TASK_NOT_FOUND', 'There is no such route.', {
       hint: `Routes: ${Object.keys(ROUTES).join(', ')}.`,
@@ -53,8 +78,22 @@ export async function handleRequest(exchange: Exchange, context: RouteContext): 
   await route.handle(exchange, url, context)
 }
 
-function liveness({ response }: Exchange, _url: URL, { workflow }: RouteContext): void {
-  const names = workflow.models.map(({ name }) => name).join(', ')
+/** The route of a request, for metrics: its path, or `other`. */
+export function routeOf({ url = '/' }: IncomingMessage): string {
+  // Nearly all requests are for a path that is written as it is listed.
+  if (Object.hasOwn(ROUTES, url)) return url
+  const target = parseTarget(url)
+  return (target === null ? null : routeName(target)) ?? 'other'
+}
+
+/** The name of a model is part of a path. */
+function routeName({ pathname }: URL): string | null {
+  if (pathname.startsWith(MODEL_PREFIX) && pathname.length > MODEL_PREFIX.length) return '/v1/models'
+  return Object.hasOwn(ROUTES, pathname) ? pathname : null
+}
+
+function liveness({ response }: Exchange, _url: URL, { service }: RouteContext): void {
+  const names = service.workflow.models.map(({ name }) => name).join(', ')
   sendText(response, 200, `FlockWorkflow serves ${names === '' ? 'no model' : names}.\n`)
 }
 
@@ -63,7 +102,45 @@ function health({ response }: Exchange, _url: URL, { isDraining }: RouteContext)
   else sendJson(response, 200, { status: 'healthy' })
 }
 
-function resources({ response }: Exchange, url: URL, { workflow, version }: RouteContext): void {
+/** Ready when each model has a host that is not known to be down: what a load balancer wants to know. */
+function readiness({ response }: Exchange, _url: URL, { service, isDraining }: RouteContext): void {
+  if (isDraining()) {
+    sendJson(response, 503, { status: 'draining' })
+    return
+  }
+  const up = new Set(service.hosts().flatMap(({ model, circuit }) => (circuit === 'open' ? [] : [model])))
+  const down = service.workflow.models.map(({ name }) => name).filter((name) => !up.has(name))
+  if (down.length === 0) sendJson(response, 200, { status: 'ready' })
+  else sendJson(response, 503, { status: 'not ready', models: down })
+}
+
+async function metrics({ response }: Exchange, _url: URL, { service }: RouteContext): Promise<void> {
+  const { contentType, body } = await service.metrics.render()
+  sendText(response, 200, body, contentType)
+}
+
+function models(exchange: Exchange, url: URL, { service }: RouteContext): void {
+  const name = url.pathname.slice(MODEL_PREFIX.length)
+  service.face.listModels(exchange, name === '' ? null : decoded(name))
+}
+
+async function usage(exchange: Exchange, url: URL, { service }: RouteContext): Promise<void> {
+  await service.face.reportUsage(exchange, url.searchParams)
+}
+
+function relay(route: HostRoute): Handler {
+  return async (exchange, _url, context) => {
+    if (context.isDraining()) throw shuttingDown()
+    await context.service.face.answer(route, exchange, context)
+  }
+}
+
+function shuttingDown(): FlockError {
+  return new FlockError('SERVICE_UNREACHABLE', 'The service is shutting down and takes no new tasks.')
+}
+
+function resources({ response }: Exchange, url: URL, { service, version }: RouteContext): void {
+  const { workflow } = service
   const wanted = url.searchParams.get('model_id')
   const body =
     wanted === null ? describeResources(workflow.models, version) : describeSupport(workflow.models, wanted)
@@ -72,30 +149,38 @@ function resources({ response }: Exchange, url: URL, { workflow, version }: Rout
 
 async function serviceOutput(exchange: Exchange, _url: URL, context: RouteContext): Promise<void> {
   const { request, response, signal } = exchange
-  if (context.isDraining()) {
-    throw new FlockError('SERVICE_UNREACHABLE', 'The service is shutting down and takes no new tasks.')
-  }
+  if (context.isDraining()) throw shuttingDown()
   const input = parseServiceInput(await readJsonBody(request, context.maxBodyBytes))
   if (input.destination !== DESTINATION.stream) {
-    sendJson(response, 200, await context.workflow.run(input, signal))
+    sendJson(response, 200, await context.service.workflow.run(input, signal))
     return
   }
-  await streamText(response, context.workflow.stream(input, signal), context.stallMs)
+  await streamText(exchange, context.service.workflow.stream(input, signal), context.stallMs)
 }
 
 /** The first piece decides between an answer and an error; a stream that breaks later is cut, never ended. */
 async function streamText(
-  response: ServerResponse,
+  { response, labels }: Exchange,
   pieces: AsyncGenerator<string>,
   stallMs: number,
 ): Promise<void> {
   const first = await pieces.next()
+  labels.isStreaming = true
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
   if (first.done !== true) {
     await writePiece(response, first.value, stallMs)
     for await (const piece of pieces) await writePiece(response, piece, stallMs)
   }
   response.end()
+}
+
+/** Names of models need no escapes; one that is not well-formed names none. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** Clients choose the request target: `//x` and `http://x/` must not be taken for hosts. */

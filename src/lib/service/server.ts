@@ -4,11 +4,11 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
-import type { FlockWorkflow } from './flock-workflow.js'
+import type { Exchange, ExchangeLabels } from './exchange.js'
 import { httpError, renderHttpError } from './http-errors.js'
 import { sendJson } from './http.js'
 import { listen } from './listen.js'
-import { type Exchange, handleRequest } from './routes.js'
+import { type Service, handleRequest, routeOf } from './routes.js'
 
 /** How long clients and the way down may take, in milliseconds. */
 export interface ServerTimeouts {
@@ -21,7 +21,7 @@ export interface ServerTimeouts {
 }
 
 export interface ServiceServerOptions {
-  readonly workflow: FlockWorkflow
+  readonly service: Service
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
@@ -29,6 +29,8 @@ export interface ServiceServerOptions {
   /** Shown by `/service-resources`. */
   readonly version: string
   readonly log: Logger
+  /** Milliseconds of any clock that does not go backwards. */
+  readonly nowMs: () => number
   /** Begins the way down when it aborts. */
   readonly signal?: AbortSignal
   readonly timeouts?: Partial<ServerTimeouts>
@@ -39,6 +41,8 @@ export interface ServiceServer {
   readonly port: number
   /** Settles when the server is down, whoever asked for it. */
   readonly closed: Promise<void>
+  /** Serves this from now on; requests under way are answered by what they began with. */
+  use(service: Service): void
   /** Takes no new tasks, waits for those under way, gives up on them after the drain time. */
   close(): Promise<void>
 }
@@ -52,6 +56,9 @@ const LAST_WORDS_MS = 500
 /** Time for requests that were sent before the service went down to arrive and be refused. */
 const SETTLE_MS = 1_000
 
+/** What proxies log for a request whose client went away before its answer was complete. */
+const CLIENT_GONE = 499
+
 /** Longer than clients keep idle connections themselves, so that they rather than we close them. */
 const KEEP_ALIVE_MS = 65_000
 
@@ -60,24 +67,47 @@ const KEEP_ALIVE_MS = 65_000
  * @throws PORT_IN_USE, USAGE_INVALID when the address cannot be used
  */
 export async function createServiceServer(options: ServiceServerOptions): Promise<ServiceServer> {
+  const { nowMs } = options
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const underWay = new Map<ServerResponse, AbortController>()
   const sockets = new Set<Socket>()
+  let service = options.service
   let isDraining = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const abort = new AbortController()
+    const startMs = nowMs()
+    let firstTokenMs: number | null = null
+    const labels: ExchangeLabels = {
+      model: null,
+      client: null,
+      get isStreaming() {
+        return firstTokenMs !== null
+      },
+      set isStreaming(value) {
+        if (value) firstTokenMs ??= nowMs() - startMs
+      },
+    }
+    const present = service
     underWay.set(response, abort)
     response.once('close', () => {
       underWay.delete(response)
       abort.abort()
+      present.metrics.requestEnded({
+        route: routeOf(request),
+        model: labels.model,
+        client: labels.client,
+        status: response.writableFinished ? response.statusCode : CLIENT_GONE,
+        durationMs: nowMs() - startMs,
+        firstTokenMs,
+      })
       // Its answer may still be on the way to the client.
       if (isDraining) request.socket.destroySoon()
     })
-    const exchange: Exchange = { request, response, signal: abort.signal }
+    const exchange: Exchange = { request, response, signal: abort.signal, labels }
     try {
       await handleRequest(exchange, {
-        workflow: options.workflow,
+        service: present,
         version: options.version,
         maxBodyBytes: options.maxBodyBytes,
         stallMs: timeouts.stallMs,
@@ -136,7 +166,15 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
   options.signal?.addEventListener('abort', () => void close(), { once: true })
 
   const { port } = server.address() as AddressInfo
-  return { url, port, closed, close }
+  return {
+    url,
+    port,
+    closed,
+    use(next) {
+      service = next
+    },
+    close,
+  }
 }
 
 function refuse({ response, signal }: Exchange, error: unknown, log: Logger): void {

@@ -7,19 +7,27 @@ import {
   type ServiceInput,
   parsePlainHex,
 } from '../infernet/payload.js'
-import { type TaskEnvelope, decodeTaskEnvelope } from '../infernet/task-envelope.js'
+import { parseStockBody } from '../infernet/stock-body.js'
+import { decodeStockPayload } from '../infernet/stock-payload.js'
+import type { StockTask } from '../infernet/stock-task.js'
+import { TASK_ENVELOPE_TYPEHASH, type TaskEnvelope, decodeTaskEnvelope } from '../infernet/task-envelope.js'
 import { type ChatBody, type ChatRequest, chatOfPrompt, parseChatBody } from '../router/chat-request.js'
 import { type ServedModel, findModel } from './models.js'
 
-/** What is to be computed; the envelope names the paid request behind it, if there is one. */
+/** What is to be computed. */
 export interface Task {
   readonly model: ServedModel
   readonly request: ChatRequest
+  /** The paid request behind it, if there is one. */
   readonly envelope: TaskEnvelope | null
+  /** The task as a stock service of Infernet would read it, if it is written for one. */
+  readonly stock: StockTask | null
 }
 
 export interface TaskContext {
   readonly chainId: number
+  /** Whether tasks in the encodings of stock services are done, which nobody pays a model host for. */
+  readonly takesStockTasks: boolean
   readonly models: readonly ServedModel[]
 }
 
@@ -34,15 +42,8 @@ export function planTask(input: ServiceInput, context: TaskContext): Task {
   if (input.source === SOURCE.onChain && input.destination === DESTINATION.stream) {
     throw invalid('A task of the chain cannot be streamed.')
   }
-  const envelope = envelopeOf(input)
+  const envelope = envelopeOf(input, context)
   if (envelope !== null) return planPaidTask(envelope, context)
-  const { data } = input as { data: JsonObject }
-  if (input.destination === DESTINATION.onChain) {
-    throw invalid(
-      'An answer for the chain needs the task envelope of its request: `data.envelope`, hexadecimal.',
-      'The consumer gives it as container inputs: getContainerInputs.',
-    )
-  }
   if (input.requiresProof) {
     throw new FlockError(
       'PROOF_UNSUPPORTED',
@@ -52,15 +53,42 @@ export function planTask(input: ServiceInput, context: TaskContext): Task {
       },
     )
   }
-  const body = parseOffChainBody(data)
+  if (input.source === SOURCE.onChain) return planStockTask(decodeStockPayload(input.data), context)
+  const stock = parseStockBody(input.data)
+  const isForChain = input.destination === DESTINATION.onChain
+  if (stock !== null && (context.takesStockTasks || !isForChain)) return planStockTask(stock, context)
+  if (isForChain) {
+    throw invalid(
+      'An answer for the chain needs the task envelope of its request: `data.envelope`, hexadecimal.',
+      'The consumer gives it as container inputs: getContainerInputs.',
+    )
+  }
+  const body = parseOffChainBody(input.data)
   const model = findModel(context.models, body.model)
-  return { model, envelope: null, request: requestOf(body, model.maxCompletionTokens) }
+  return { model, envelope: null, stock: null, request: requestOf(body, model.maxCompletionTokens) }
 }
 
-function envelopeOf(input: ServiceInput): TaskEnvelope | null {
-  if (input.source === SOURCE.onChain) return decodeTaskEnvelope(input.data)
+/** All text of a chat, for those who count tokens. */
+export function textsOf({ messages }: ChatRequest): string[] {
+  return messages.flatMap(({ content }) =>
+    typeof content === 'string' ? [content] : content.map(({ text }) => text),
+  )
+}
+
+/** An envelope begins with a hash that nothing else begins with. */
+function envelopeOf(input: ServiceInput, { takesStockTasks }: TaskContext): TaskEnvelope | null {
+  if (input.source === SOURCE.onChain) {
+    const mayBeStock = takesStockTasks && !input.data.toLowerCase().startsWith(TASK_ENVELOPE_TYPEHASH)
+    return mayBeStock ? null : decodeTaskEnvelope(input.data)
+  }
   if (input.data.envelope === undefined || input.data.envelope === null) return null
   return decodeTaskEnvelope(parsePlainHex(input.data.envelope, '`data.envelope`'))
+}
+
+function planStockTask(stock: StockTask, { models }: TaskContext): Task {
+  const model = findModel(models, stock.model)
+  const body = parseChatBody({ ...stock.options, messages: stock.messages })
+  return { model, envelope: null, stock, request: requestOf(body, model.maxCompletionTokens) }
 }
 
 function planPaidTask(envelope: TaskEnvelope, { chainId, models }: TaskContext): Task {
@@ -72,7 +100,7 @@ function planPaidTask(envelope: TaskEnvelope, { chainId, models }: TaskContext):
   const model = findModel(models, envelope.modelId)
   const cap = Math.min(Number(envelope.maxCompletionTokens), model.maxCompletionTokens)
   if (cap === 0) throw invalid('The request allows no completion tokens at all.')
-  return { model, envelope, request: requestOf(parsePayload(envelope.payload), cap) }
+  return { model, envelope, stock: null, request: requestOf(parsePayload(envelope.payload), cap) }
 }
 
 function requestOf(body: ChatBody, cap: number): ChatRequest {

@@ -10,13 +10,8 @@ import {
   type TaskEnvelope,
 } from '../../../src/lib/infernet/task-envelope.js'
 import { type LogRecord, createLogger, silentLogger } from '../../../src/lib/log.js'
-import { type Forward, createForward } from '../../../src/lib/router/forward.js'
-import {
-  type FlockWorkflow,
-  type FlockWorkflowOptions,
-  MAX_ONCHAIN_ANSWER_BYTES,
-  createFlockWorkflow,
-} from '../../../src/lib/service/flock-workflow.js'
+import type { FlockWorkflow } from '../../../src/lib/service/flock-workflow.js'
+import { MAX_ONCHAIN_ANSWER_BYTES } from '../../../src/lib/service/paid-tasks.js'
 import { openAnswerJournal } from '../../../src/lib/service/answer-journal.js'
 import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { type UsageReceipt, decodeReceipt, verifyReceipt } from '../../../src/lib/usage/receipt.js'
@@ -30,7 +25,7 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
-import { hostOf, routeOf } from '../../helpers/hosts.js'
+import { type ServiceParts, createServiceWorld, tinyModel } from '../../helpers/service-world.js'
 import {
   CHAIN_ID,
   MODEL_ID,
@@ -56,27 +51,18 @@ async function setUp(...answers: HostAnswer[]): Promise<{ workflow: FlockWorkflo
 }
 
 async function setUpWith(
-  options: Partial<FlockWorkflowOptions>,
+  options: Partial<ServiceParts>,
   ...answers: HostAnswer[]
 ): Promise<{ workflow: FlockWorkflow; host: FakeHost }> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
-  const forward: Forward = createForward({ nowMs: () => 0, random: () => 0, log })
+  const model = tinyModel({ baseUrl: host.baseUrl, model: 'org/tiny' })
+  const world = await createServiceWorld({ models: [model], log, ...options })
   closers.push(
-    () => forward.close(),
+    () => world.close(),
     () => host.close(),
   )
-  const route = routeOf([hostOf({ baseUrl: host.baseUrl, model: 'org/tiny' })])
-  const workflow = createFlockWorkflow({
-    chainId: CHAIN_ID,
-    usageMeter: USAGE_METER,
-    models: [{ modelId: MODEL_ID, name: 'tiny', route, maxPromptTokens: 1000, maxCompletionTokens: 100 }],
-    receiptKey: createReceiptKey(RECEIPT_KEY),
-    forward,
-    log,
-    ...options,
-  })
-  return { workflow, host }
+  return { workflow: world.service.workflow, host }
 }
 
 async function answered(workflow: FlockWorkflow, input: ServiceInput) {
@@ -445,7 +431,13 @@ describe('answering off chain', () => {
     expect(await workflow.run(ask)).toEqual({
       output: 'Hello.',
       model: 'tiny',
-      usage: { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 },
+      usage: {
+        prompt_tokens: 5,
+        completion_tokens: 3,
+        total_tokens: 8,
+        prompt_tokens_details: { cached_tokens: 0 },
+        completion_tokens_details: { reasoning_tokens: 0 },
+      },
     })
   })
 

@@ -4,14 +4,12 @@ import { type Socket, connect } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { isFiveFields } from '../../../src/lib/infernet/payload.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
-import { createForward } from '../../../src/lib/router/forward.js'
-import { createFlockWorkflow } from '../../../src/lib/service/flock-workflow.js'
 import {
   type ServerTimeouts,
   type ServiceServer,
+  type ServiceServerOptions,
   createServiceServer,
 } from '../../../src/lib/service/server.js'
-import { createReceiptKey } from '../../../src/lib/usage/receipt-key.js'
 import { caught } from '../../helpers/caught.js'
 import {
   type FakeHost,
@@ -22,8 +20,8 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
-import { hostOf, routeOf } from '../../helpers/hosts.js'
-import { CHAIN_ID, MODEL_ID, RECEIPT_KEY, USAGE_METER, envelopeOf, onChainBody } from '../../helpers/tasks.js'
+import { createServiceWorld, tinyModel } from '../../helpers/service-world.js'
+import { MODEL_ID, envelopeOf, onChainBody } from '../../helpers/tasks.js'
 
 const closers: (() => Promise<unknown> | void)[] = []
 let records: LogRecord[] = []
@@ -36,6 +34,8 @@ afterEach(async () => {
 interface SetUp {
   readonly service: ServiceServer
   readonly host: FakeHost
+  /** As the service was opened. */
+  readonly options: ServiceServerOptions
 }
 
 async function setUp(
@@ -44,38 +44,24 @@ async function setUp(
 ): Promise<SetUp> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
-  const forward = createForward({ nowMs: () => 0, random: () => 0, log })
-  const workflow = createFlockWorkflow({
-    chainId: CHAIN_ID,
-    usageMeter: USAGE_METER,
-    models: [
-      {
-        modelId: MODEL_ID,
-        name: 'tiny',
-        route: routeOf([hostOf({ baseUrl: host.baseUrl, model: 'm' })]),
-        maxPromptTokens: 1000,
-        maxCompletionTokens: 100,
-      },
-    ],
-    receiptKey: createReceiptKey(RECEIPT_KEY),
-    forward,
-    log,
-  })
-  const service = await createServiceServer({
-    workflow,
+  const world = await createServiceWorld({ models: [tinyModel({ baseUrl: host.baseUrl, model: 'm' })], log })
+  const serverOptions = {
+    service: world.service,
     host: '127.0.0.1',
     port: 0,
     maxBodyBytes: 65_536,
     version: '1.2.3',
+    nowMs: () => performance.now(),
     log,
     ...options,
-  })
+  }
+  const service = await createServiceServer(serverOptions)
   closers.push(
     () => host.close(),
-    () => forward.close(),
+    () => world.close(),
     () => service.close(),
   )
-  return { service, host }
+  return { service, host, options: serverOptions }
 }
 
 const post = (service: ServiceServer, body: unknown, init: RequestInit = {}) =>
@@ -539,25 +525,17 @@ describe('going down', () => {
 
 describe('opening', () => {
   it('says that the port is taken', async () => {
-    const { service } = await setUp([])
-    const options = {
-      host: '127.0.0.1',
-      maxBodyBytes: 1,
-      version: '0',
-      log: createLogger('error', () => undefined),
-    }
-    const workflow = { models: [], receiptSigner: USAGE_METER } as never
+    const { service, options } = await setUp([])
 
-    const error = await caught(createServiceServer({ ...options, workflow, port: service.port }))
+    const error = await caught(createServiceServer({ ...options, port: service.port }))
 
     expect(error).toMatchObject({ code: 'PORT_IN_USE', details: { port: service.port } })
   })
 
   it('says that the address cannot be used', async () => {
-    const options = { maxBodyBytes: 1, version: '0', log: createLogger('error', () => undefined), port: 0 }
-    const workflow = { models: [], receiptSigner: USAGE_METER } as never
+    const { options } = await setUp([])
 
-    const error = await caught(createServiceServer({ ...options, workflow, host: '203.0.113.7' }))
+    const error = await caught(createServiceServer({ ...options, host: '203.0.113.7' }))
 
     expect(error.code).toBe('USAGE_INVALID')
   })

@@ -1,0 +1,70 @@
+/** Checks of the fields of OpenAI-like bodies, which strangers write. */
+import { FlockError } from '../errors.js'
+
+/** Deepest nesting of a field: a JSON schema needs a dozen levels, and writers of JSON recurse. */
+const MAX_DEPTH = 32
+
+export type FieldCheck = (value: unknown) => boolean
+
+/** Sampling settings that are handed on, under their OpenAI names. */
+export const SAMPLING_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  temperature: isFiniteNumber,
+  top_p: isFiniteNumber,
+  top_k: Number.isSafeInteger,
+  min_p: isFiniteNumber,
+  frequency_penalty: isFiniteNumber,
+  presence_penalty: isFiniteNumber,
+  repetition_penalty: isFiniteNumber,
+  seed: Number.isSafeInteger,
+  stop: (value) => isText(value) || (Array.isArray(value) && value.length <= 16 && value.every(isText)),
+  logit_bias: isShallowObject,
+}
+
+export function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+export function isBoolean(value: unknown): value is boolean {
+  return typeof value === 'boolean'
+}
+
+export function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An object that is not nested without end. */
+export function isShallowObject(value: unknown): value is Record<string, unknown> {
+  return isPlainObject(value) && isShallow(value)
+}
+
+/** False for what is nested so deeply that writing it as JSON could fail. */
+export function isShallow(value: unknown): boolean {
+  return isAtMostDeep(value, MAX_DEPTH)
+}
+
+function isAtMostDeep(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.values(value).every((item) => isAtMostDeep(item, depth - 1))
+}
+
+/** The limit of completion tokens; null when the body leaves it to the service. @throws TASK_INVALID */
+export function parseMaxTokens(value: unknown): number | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+  throw invalidField('`max_tokens` has to be a whole number of 1 or more.')
+}
+
+/** The model that is asked for; null when the body leaves it to the service. @throws TASK_INVALID */
+export function parseModelName(value: unknown): string | null {
+  if (value === undefined || value === null) return null
+  if (isText(value) && value !== '') return value
+  throw invalidField('`model` has to be the name or id of a model.')
+}
+
+export function invalidField(message: string, hint?: string): FlockError {
+  return new FlockError('TASK_INVALID', message, hint === undefined ? {} : { hint })
+}
