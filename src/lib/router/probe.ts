@@ -14,7 +14,7 @@ import { chatOperation } from './operation.js'
 export interface ProbeReport {
   readonly hostId: string
   readonly model: string
-  /** How many models the host lists. */
+  /** How many models the host lists; 0 for a container, which has no list. */
   readonly models: number
   readonly usage: ReportedUsage
   /** How long its completion took, whole milliseconds. */
@@ -36,12 +36,14 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 const MAX_NAMES = 8
 
 /**
- * Checks that a host lists its model and completes a chat with text and token counts. Costs a few tokens.
+ * Checks that a host lists its model and completes a chat with text and token counts. Costs a few tokens. A container
+ * of Infernet has no list of models, so it is asked for the chat alone.
  * @throws HOST_NOT_READY, HOST_UNREACHABLE, HOST_FAILED, HOST_REJECTED, INTERRUPTED
  */
 export async function probeHost(host: Host, options: ProbeOptions): Promise<ProbeReport> {
   const pool = new Pool(host.origin, {
     connections: 1,
+    connect: { timeout: Math.min(host.connectTimeoutMs, host.timeoutMs) },
     maxResponseSize: MAX_ANSWER_BYTES,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -49,8 +51,8 @@ export async function probeHost(host: Host, options: ProbeOptions): Promise<Prob
   const operation = chatOperation({ messages: chatOfPrompt(PROMPT), maxTokens: MAX_TOKENS, options: {} })
   const headers = Object.entries(host.requestHeaders()).flat()
   try {
-    const models = await listModels(pool, host, headers, options.signal)
-    requireListed(host, models)
+    const models = host.kind === 'infernet' ? [] : await listModels(pool, host, headers, options.signal)
+    if (host.kind === 'openai') requireListed(host, models)
     const startedMs = options.nowMs()
     const answerHeaders = ['content-type', 'application/json', 'accept', 'application/json', ...headers]
     const { text, usage, usageFault } = await callForAnswer(

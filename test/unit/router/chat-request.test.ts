@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { chatOfPrompt, parseChatBody, renderChatRequest } from '../../../src/lib/router/chat-request.js'
+import { chatOfPrompt, parseChatBody, renderMessages } from '../../../src/lib/router/chat-request.js'
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { in: nested(depth - 1) })
 const messages = [{ role: 'user', content: 'hi' }]
@@ -85,33 +85,13 @@ describe('a chat body', () => {
   })
 })
 
-describe('the body for a host', () => {
-  const request = { messages: chatOfPrompt('hi'), maxTokens: 32, options: { temperature: 0 } }
+describe('the messages for a host', () => {
+  it('are those of the request', () => {
+    const talk = parseChatBody({
+      messages: [...messages, { role: 'assistant', name: 'bee', content: [{ type: 'text', text: 'ho' }] }],
+    }).messages
 
-  it('names the model of the host and always a limit', () => {
-    expect(JSON.parse(renderChatRequest(request, 'org/model', false))).toEqual({
-      model: 'org/model',
-      messages: [{ role: 'user', content: 'hi' }],
-      max_tokens: 32,
-      temperature: 0,
-      stream: false,
-    })
-  })
-
-  it('asks a stream for its usage', () => {
-    expect(JSON.parse(renderChatRequest(request, 'm', true))).toMatchObject({
-      stream: true,
-      stream_options: { include_usage: true },
-    })
-  })
-
-  it('cannot be overruled by an option', () => {
-    const sly = { ...request, options: { model: 'other', max_tokens: 9, stream: true } }
-
-    expect(JSON.parse(renderChatRequest(sly, 'm', false))).toMatchObject({
-      model: 'm',
-      max_tokens: 32,
-      stream: false,
-    })
+    expect(renderMessages(talk)).toEqual(talk)
+    expect(renderMessages(chatOfPrompt('hi'))).toEqual(messages)
   })
 })

@@ -100,7 +100,7 @@ describe('the API key of a host', () => {
   })
 
   it.each([
-    ['cannot be read', noKeys.readFile],
+    ['cannot be read', () => noKeys.readFile()],
     ['is empty', () => '\n'],
   ])('is asked for when its file %s, which is named', (_what, readFile) => {
     const settings = { ...keyed, apiKeyEnv: null, apiKeyFile: 'keys/flock' }

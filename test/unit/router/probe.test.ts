@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { parseHosts, type Host, type HostSettings } from '../../../src/lib/router/hosts.js'
+import { type Host, type HostSettings, parseHosts } from '../../../src/lib/router/hosts.js'
 import { probeHost } from '../../../src/lib/router/probe.js'
 import { caught } from '../../helpers/caught.js'
 import { completion, cut, json, raw, silence, startFakeHost, type FakeHost } from '../../helpers/fake-host.js'
+import { hostSettings, noKeys } from '../../helpers/hosts.js'
 import { closedPort } from '../../helpers/http-server.js'
 
 let server: FakeHost
@@ -17,16 +18,8 @@ const models = (...ids: string[]) =>
   json(200, { object: 'list', data: ids.map((id) => ({ id, object: 'model' })) })
 
 function hostOf(change: Partial<HostSettings> = {}, env: Record<string, string> = {}): Host {
-  const settings: HostSettings = {
-    id: 'gpu-1',
-    baseUrl: server.baseUrl,
-    model: 'demo-7b',
-    auth: 'none',
-    apiKeyEnv: null,
-    timeoutMs: 5_000,
-    ...change,
-  }
-  return parseHosts([settings], env)[0] as Host
+  const settings = hostSettings({ id: 'gpu-1', baseUrl: server.baseUrl, model: 'demo-7b', ...change })
+  return parseHosts([settings], { ...noKeys, env })[0] as Host
 }
 
 function clock(): () => number {
@@ -45,7 +38,7 @@ describe('probeHost', () => {
       hostId: 'gpu-1',
       model: 'demo-7b',
       models: 2,
-      usage: { promptTokens: 12, completionTokens: 3 },
+      usage: { promptTokens: 12, completionTokens: 3, cachedTokens: 0, reasoningTokens: 0 },
       latencyMs: 40,
     })
     expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
@@ -65,6 +58,26 @@ describe('probeHost', () => {
       'sk-probe',
       'sk-probe',
     ])
+  })
+
+  it('asks as the host wants to be asked', async () => {
+    server.answerWith(models('demo-7b'), completion('Ready.'))
+    const host = hostOf({ headers: { 'x-team': 'bees' }, body: { seed: 1 }, maxCompletionTokens: 4 })
+
+    await probeHost(host, { nowMs: clock() })
+
+    expect(server.requests.map(({ headers }) => headers['x-team'])).toEqual(['bees', 'bees'])
+    expect(server.requests[1]?.body).toMatchObject({ seed: 1, max_tokens: 4 })
+  })
+
+  it('asks a container, which lists no models, for the chat alone', async () => {
+    const usage = { prompt_tokens: 12, completion_tokens: 3 }
+    server.answerWith(json(200, { output: 'Ready.', usage }))
+
+    const report = await probeHost(hostOf({ kind: 'infernet', baseUrl: server.url }), { nowMs: clock() })
+
+    expect(report).toMatchObject({ hostId: 'gpu-1', models: 0, usage: { completionTokens: 3 } })
+    expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /service_output'])
   })
 
   it('takes a host that counts no completion tokens', async () => {
