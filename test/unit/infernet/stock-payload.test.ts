@@ -141,7 +141,7 @@ describe('inputs of a stock service', () => {
   })
 
   it('may be written with upper-case digits', () => {
-    const upper = `0x${css.inputs.slice(2).toUpperCase()}`
+    const upper: Hex = `0x${css.inputs.slice(2).toUpperCase()}`
 
     expect(decodeStockPayload(upper)).toEqual(decodeStockPayload(css.inputs))
   })
