@@ -8,6 +8,7 @@ import { apiKeySources } from '../../lib/config/secrets.js'
 import { recordDirOf } from '../../lib/deploy/connect.js'
 import { servedContracts } from '../../lib/deploy/served-contracts.js'
 import { sameAddress, type Address } from '../../lib/hex.js'
+import { speedUpKeccak } from '../../lib/keccak.js'
 import { chooseModels } from '../../lib/models/model.js'
 import { type ServiceSettings, openService } from '../../lib/service/open-service.js'
 import { createServiceServer } from '../../lib/service/server.js'
@@ -63,6 +64,7 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
     const project = await this.loadProject()
     const { chainId, name } = await this.networkOf(project.config)
     const { usageMeter, modelHost } = servedContracts(recordDirOf(project.dir), { chainId, name, ...flags })
+    await speedUpKeccak()
     const receiptKey = createReceiptKey(await this.loadKey('FLOCK_RECEIPT_KEY', flags))
     const { service } = project.config
     const at = { host: flags.host ?? service.host, port: flags.port ?? service.port }

@@ -61,12 +61,10 @@ export function renderOutgoing(
 ): Outgoing {
   const { maxTokens } = operation
   const limit = maxTokens === null ? null : Math.min(maxTokens, host.maxCompletionTokens ?? maxTokens)
-  const body = {
-    ...operation.body,
-    ...(limit === null ? {} : { max_tokens: limit }),
-    ...host.body,
-    model: host.model,
-  }
+  const body: Record<string, unknown> = { ...operation.body }
+  if (limit !== null) body.max_tokens = limit
+  Object.assign(body, host.body)
+  body.model = host.model
   if (host.kind === 'infernet') {
     const path = `${host.basePath}/service_output`
     // A stream has no `requires_proof` (infernet.md 2.2).
@@ -74,9 +72,9 @@ export function renderOutgoing(
     return { method: 'POST', path, headers, body: JSON.stringify({ ...task, data: body }) }
   }
   const path = `${host.basePath}/${operation.route}`
-  if (operation.route === 'embeddings') return { method: 'POST', path, headers, body: JSON.stringify(body) }
-  const choice = stream ? { stream, stream_options: { include_usage: true } } : { stream }
-  return { method: 'POST', path, headers, body: JSON.stringify({ ...body, ...choice }) }
+  if (operation.route !== 'embeddings') body.stream = stream
+  if (stream) body.stream_options = { include_usage: true }
+  return { method: 'POST', path, headers, body: JSON.stringify(body) }
 }
 
 /** Reads what a host answered, by the host's kind. */

@@ -73,7 +73,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     const { hostId, text } = answer
     const { usage } = metering.meter(model, answer, { prompt: textsOf(request), completion: text })
     if (usage !== null) metrics.tokensCounted({ model: model.name, ...usage })
-    log.info('Answered a task.', { model: model.name, hostId, ...usage })
+    log.debug('Answered a task.', { model: model.name, hostId, ...usage })
     return usage
   }
 

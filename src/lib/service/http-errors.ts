@@ -24,6 +24,11 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   CONFIG_INVALID: 500,
   TASK_NOT_FOUND: 404,
   BODY_TOO_LARGE: 413,
+  // The answer cannot be kept, so it may not leave.
+  PATH_UNWRITABLE: 503,
+  STATE_CONFLICT: 503,
+  RECORD_INVALID: 500,
+  HOST_BUSY: 429,
   // The host understood and refused: its reason lies in the task.
   HOST_REJECTED: 422,
   // The service is going down, or gave the task up while doing so.
@@ -31,12 +36,29 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   INTERRUPTED: 503,
 }
 
-/** Turns whatever was thrown into a status and a body. Faults of this program are not described to strangers. */
+/** What these say names folders of this machine. */
+const UNTOLD: ReadonlySet<ErrorCode> = new Set([
+  'CONFIG_INVALID',
+  'PATH_UNWRITABLE',
+  'STATE_CONFLICT',
+  'RECORD_INVALID',
+])
+
+/** Turns whatever was thrown into a status and a body. Faults of this side are not described to strangers. */
 export function renderHttpError(error: unknown): HttpError {
   const { code, kind, message, hint } = toFlockError(error)
   const status = STATUS_OF_CODE[code] ?? STATUS_OF_KIND[kind]
+  const isTold = kind !== 'bug' && !UNTOLD.has(code)
   const description = [message, ...(hint === undefined ? [] : [hint])].join(' ')
-  return httpError(status, code, kind === 'bug' ? 'The service failed on this task.' : description)
+  return httpError(status, code, isTold ? description : 'The service failed on this task.')
+}
+
+/** When to try again; nothing where that would not help. */
+export function retryAdvice(error: unknown, status: number): Readonly<Record<string, string>> {
+  if (status !== 429 && status !== 503) return {}
+  const { retryAfterMs } = toFlockError(error).details
+  const waitMs = typeof retryAfterMs === 'number' ? retryAfterMs : 1_000
+  return { 'retry-after': Math.max(1, Math.ceil(waitMs / 1_000)).toString() }
 }
 
 /** An error of HTTP itself, for which no error code exists. */

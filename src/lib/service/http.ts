@@ -1,6 +1,7 @@
 /** Reads bodies from and writes answers to sockets of node:http, with bounds. */
+import { isUtf8 } from 'node:buffer'
 import { once } from 'node:events'
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FlockError } from '../errors.js'
 
 /**
@@ -10,21 +11,26 @@ import { FlockError } from '../errors.js'
 export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   requireJson(request)
   const bytes = await readBody(request, maxBytes)
+  if (!isUtf8(bytes)) throw notJson()
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(bytes.toString('utf8'))
   } catch {
-    // No cause: the parser quotes the text, and prompts stay out of logs.
-    throw new FlockError('TASK_INVALID', 'The body is not valid JSON in UTF-8.')
+    throw notJson()
   }
+}
+
+/** Without a cause: the parser quotes the text, and prompts stay out of logs. */
+function notJson(): FlockError {
+  return new FlockError('TASK_INVALID', 'The body is not valid JSON in UTF-8.')
 }
 
 export function sendJson(
   response: ServerResponse,
   status: number,
   body: unknown,
-  headers: OutgoingHttpHeaders = {},
+  headers: Readonly<Record<string, string>> = {},
 ): void {
-  send(response, status, JSON.stringify(body), { 'content-type': 'application/json', ...headers })
+  send(response, status, JSON.stringify(body), 'application/json', headers)
 }
 
 export function sendText(
@@ -33,7 +39,7 @@ export function sendText(
   text: string,
   contentType = 'text/plain; charset=utf-8',
 ): void {
-  send(response, status, text, { 'content-type': contentType })
+  send(response, status, text, contentType)
 }
 
 /**
@@ -57,9 +63,18 @@ export async function writePiece(response: ServerResponse, piece: string, stallM
   }
 }
 
-function send(response: ServerResponse, status: number, text: string, headers: OutgoingHttpHeaders): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  contentType: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
   if (response.destroyed || response.writableEnded) return
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) })
+  // A list is written as it is; an object would be taken apart and checked name by name.
+  const headers = ['content-type', contentType, 'content-length', String(Buffer.byteLength(text))]
+  for (const name in more) headers.push(name, more[name] ?? '')
+  response.writeHead(status, headers)
   response.end(text)
 }
 
@@ -85,9 +100,12 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buf
       if (size <= maxBytes) parts.push(part)
       else reject(tooLarge(maxBytes))
     })
-    request.once('end', () => resolve(Buffer.concat(parts)))
-    request.once('error', () => reject(gone()))
-    request.once('close', () => reject(gone()))
+    request.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)))
+    request.on('error', () => reject(gone()))
+    // Comes after the end as well, when an error would be made for nothing.
+    request.on('close', () => {
+      if (!request.complete) reject(gone())
+    })
   })
 }
 

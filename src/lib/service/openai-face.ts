@@ -1,6 +1,6 @@
 /** The OpenAI-compatible routes: for clients with keys, beside the tasks of the chain. */
 import type { ServerResponse } from 'node:http'
-import { FlockError, isFlockError } from '../errors.js'
+import { FlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
 import type { RelayedAnswer, StreamEvent } from '../router/openai.js'
@@ -10,6 +10,7 @@ import type { Permit } from './client-limits.js'
 import { type ClientRefusal, closedRefusal } from './client-refusal.js'
 import type { ClientUsage } from './client-usage.js'
 import type { Client, Clients } from './clients.js'
+import { retryAdvice } from './http-errors.js'
 import { readJsonBody, sendJson, writePiece } from './http.js'
 import { type Metered, type Metering, renderUsage } from './metering.js'
 import type { ServiceMetrics } from './metrics.js'
@@ -178,7 +179,7 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
         const { status, body } = renderOpenAiError(error)
         log.info('A request of a client failed.', { client: client.name, status, code: body.error.code })
         if (response.headersSent) endBroken(response, body)
-        else sendJson(response, status, body, { ...client.limits.headers(), ...adviceOf(error, status) })
+        else sendJson(response, status, body, { ...client.limits.headers(), ...retryAdvice(error, status) })
       }
     },
     listModels(exchange, name) {
@@ -233,13 +234,6 @@ function refuse(response: ServerResponse, { status, body, headers }: ClientRefus
 /** A stream that has begun cannot change its status: the error is its last event, and no [DONE] follows. */
 function endBroken(response: ServerResponse, body: unknown): void {
   if (!response.destroyed) response.end(`data: ${JSON.stringify(body)}\n\n`)
-}
-
-function adviceOf(error: unknown, status: number): Record<string, string> {
-  if (status !== 429 && status !== 503) return {}
-  const retryAfterMs = isFlockError(error) ? error.details.retryAfterMs : undefined
-  const waitMs = typeof retryAfterMs === 'number' ? retryAfterMs : 1_000
-  return { 'retry-after': Math.max(1, Math.ceil(waitMs / 1_000)).toString() }
 }
 
 function describeModel({ name }: ServedModel) {

@@ -53,6 +53,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
 /** Every route there is, for metrics. */
 export const ROUTE_NAMES: readonly string[] = Object.keys(ROUTES)
 
+/** Nearly all requests are for a path as it is listed: parsing it each time would be the most of finding its route. */
+const PLAIN_TARGETS: ReadonlyMap<string, URL> = new Map(
+  ROUTE_NAMES.map((path) => [path, new URL(path, 'http://service.invalid')]),
+)
+
 const MODEL_PREFIX = '/v1/models/'
 
 /**
@@ -61,7 +66,8 @@ const MODEL_PREFIX = '/v1/models/'
  */
 export async function handleRequest(exchange: Exchange, context: RouteContext): Promise<void> {
   const { request, response } = exchange
-  const url = parseTarget(request.url ?? '/')
+  const target = request.url ?? '/'
+  const url = PLAIN_TARGETS.get(target) ?? parseTarget(target)
   const name = url === null ? null : routeName(url)
   const route = name === null ? undefined : ROUTES[name]
   if (url === null || route === undefined) {
@@ -80,8 +86,7 @@ export async function handleRequest(exchange: Exchange, context: RouteContext): 
 
 /** The route of a request, for metrics: its path, or `other`. */
 export function routeOf({ url = '/' }: IncomingMessage): string {
-  // Nearly all requests are for a path that is written as it is listed.
-  if (Object.hasOwn(ROUTES, url)) return url
+  if (PLAIN_TARGETS.has(url)) return url
   const target = parseTarget(url)
   return (target === null ? null : routeName(target)) ?? 'other'
 }

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Exchange, ExchangeLabels } from './exchange.js'
-import { httpError, renderHttpError } from './http-errors.js'
+import { httpError, renderHttpError, retryAdvice } from './http-errors.js'
 import { sendJson } from './http.js'
 import { listen } from './listen.js'
 import { type Service, handleRequest, routeOf } from './routes.js'
@@ -92,7 +92,8 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     underWay.set(response, abort)
     response.once('close', () => {
       underWay.delete(response)
-      abort.abort()
+      // Aborting makes an error with its stack, which costs as much as all else here.
+      if (!response.writableFinished) abort.abort()
       present.metrics.requestEnded({
         route: routeOf(request),
         model: labels.model,
@@ -191,7 +192,7 @@ function refuse({ response, signal }: Exchange, error: unknown, log: Logger): vo
     status,
     reason: message,
   })
-  sendJson(response, status, body, status === 503 ? { 'retry-after': '1' } : {})
+  sendJson(response, status, body, retryAdvice(error, status))
 }
 
 /** What is no HTTP at all, too slow or too long in its headers. */
@@ -216,7 +217,8 @@ function closeSilent(sockets: ReadonlySet<Socket>, underWay: readonly ServerResp
 }
 
 function closeWhenStalled(response: ServerResponse, stallMs: number): void {
-  if (response.writableFinished || response.destroyed) return
+  const isWithTheSystem = response.writableEnded && response.writableLength === 0
+  if (isWithTheSystem || response.writableFinished || response.destroyed) return
   const timer = setTimeout(() => response.destroy(), stallMs)
   response.once('close', () => clearTimeout(timer))
 }
