@@ -78,6 +78,7 @@ function model(random: Random, index: number): ModelConfig {
   const training = random(1_000_001)
   return {
     name: `m${index}`,
+    aliases: times(random(3), (nth) => `${text(random)} ${index}.${nth}`),
     hg_repo_id: text(random),
     revision: text(random),
     base_model: text(random),
@@ -155,6 +156,7 @@ function service(random: Random, models: readonly ModelConfig[]): ServiceConfig 
       fsync: pick(random, ['always', 'interval', 'off'] as const),
       keepDays: 1 + random(3_650),
     },
+    stockTasks: random(2) === 0,
     usageDir: text(random),
     clients: times(random(4), (nth) => client(random, nth, models)),
   }
@@ -168,7 +170,7 @@ function client(random: Random, nth: number, models: readonly ModelConfig[]): Cl
     keyEnv: (keys & 2) === 0 ? null : `CLIENT_${random(10)}`,
     models: random(2) === 0 ? null : models.filter(() => random(2) === 0).map(({ name }) => name),
     requestsPerMinute: random(2) === 0 ? null : 1 + random(1_000_000_000),
-    tokensPerMinute: random(2) === 0 ? null : 1 + 1_000 * random(1_000_000_000),
+    tokensPerMinute: random(2) === 0 ? null : 1 + random(1_000_000_000),
     maxConcurrent: random(2) === 0 ? null : 1 + random(1_000_000),
   }
 }

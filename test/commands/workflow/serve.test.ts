@@ -258,7 +258,7 @@ describe('flock workflow serve refuses', () => {
       prepare: () => writeFile(join(dir, 'flock.yaml'), 'name: test\n'),
       status: 7,
       code: 'MODEL_NOT_FOUND',
-      message: 'no model to serve',
+      message: 'names no model',
     },
     {
       what: 'a network on which nothing is recorded',

@@ -45,6 +45,7 @@ describe('parseConfig', () => {
         port: 3000,
         maxBodyBytes: 1_048_576,
         answers: { dir: '.flock/answers', fsync: 'always', keepDays: 30 },
+        stockTasks: true,
         usageDir: '.flock/usage',
         clients: [],
       },
@@ -56,7 +57,9 @@ describe('parseConfig', () => {
   it('fills in every default of a model and its hosts', () => {
     const [assistant, embedder] = parseConfig(valid('full.yaml')).models
 
+    expect(assistant).toMatchObject({ aliases: ['org/assistant-7b', 'assistant:latest'] })
     expect(embedder).toMatchObject({
+      aliases: [],
       routing: { policy: 'latency', retryRatio: 0.2, hedge: false },
       tokenizer: { encoding: 'cl100k_base' },
     })

@@ -17,6 +17,7 @@ const keys = { ...noKeys, env: { KEY: 'sk-1' } }
 const source = {
   ...artifact,
   name: 'demo',
+  aliases: ['org/demo', 'Demo 7B'],
   limits: { maxPromptTokens: 10, maxCompletionTokens: 20 },
   routing,
   hosts: [host],
@@ -61,6 +62,7 @@ describe('a model that is served', () => {
     expect(findModel([demo, other], 'other')).toBe(other)
     expect(findModel([demo, other], demo.modelId.toUpperCase().replace('0X', '0x'))).toBe(demo)
     expect(findModel([demo], null)).toBe(demo)
+    expect(findModel([demo, { ...other, aliases: [] }], 'org/demo')).toBe(demo)
     expect((await caught(() => findModel([demo, other], null))).code).toBe('TASK_INVALID')
     expect((await caught(() => findModel([demo], 'none'))).code).toBe('TASK_NOT_FOUND')
     expect((await caught(() => findModel([], 'none'))).hint).toBe('It serves no model.')

@@ -1,22 +1,26 @@
 import { describe, expect, it } from '@jest/globals'
+import type { Hex } from '../../../src/lib/hex.js'
 import type { JsonObject, ServiceInput } from '../../../src/lib/infernet/payload.js'
 import { encodeTaskEnvelope } from '../../../src/lib/infernet/task-envelope.js'
 import type { ServedModel } from '../../../src/lib/service/models.js'
 import { planTask } from '../../../src/lib/service/task.js'
 import { caught } from '../../helpers/caught.js'
 import { routeOf } from '../../helpers/hosts.js'
+import { encodeStock } from '../../helpers/random-stock.js'
 import { CHAIN_ID, MODEL_ID, envelopeOf, onChainInput } from '../../helpers/tasks.js'
 
 const tiny: ServedModel = {
   modelId: MODEL_ID,
   name: 'tiny',
+  aliases: ['org/tiny'],
   route: routeOf([]),
   maxPromptTokens: 1000,
   maxCompletionTokens: 100,
 }
-const large: ServedModel = { ...tiny, modelId: `0x${'c3'.repeat(32)}`, name: 'large' }
-const one = { chainId: CHAIN_ID, models: [tiny] }
-const two = { chainId: CHAIN_ID, models: [tiny, large] }
+const large: ServedModel = { ...tiny, modelId: `0x${'c3'.repeat(32)}`, name: 'large', aliases: [] }
+const one = { chainId: CHAIN_ID, takesStockTasks: false, models: [tiny] }
+const two = { ...one, models: [tiny, large] }
+const withStock = { ...one, takesStockTasks: true }
 
 const offChain = (data: JsonObject, rest: Partial<ServiceInput> = {}): ServiceInput =>
   ({ source: 1, destination: 1, requiresProof: false, data, ...rest }) as ServiceInput
@@ -29,6 +33,7 @@ describe('a task of the chain', () => {
     expect(planTask(onChainInput(envelope), two)).toEqual({
       model: tiny,
       envelope,
+      stock: null,
       request: {
         messages: [{ role: 'user', content: 'What do bees do in winter?' }],
         options: {},
@@ -155,13 +160,14 @@ describe('a delegated or chained task', () => {
 describe('an off-chain task', () => {
   it.each([
     [{ prompt: 'hi' }],
-    [{ text: 'hi' }],
+    [{ text: 'hi', messages: null }],
     [{ messages: [{ role: 'user', content: 'hi' }] }],
     [{ prompt: 'hi', messages: null }],
   ])('asks with %j', (data) => {
     expect(planTask(offChain(data), one)).toEqual({
       model: tiny,
       envelope: null,
+      stock: null,
       request: { messages: [{ role: 'user', content: 'hi' }], options: {}, maxTokens: 100 },
     })
   })
@@ -186,7 +192,7 @@ describe('an off-chain task', () => {
     ['asks nothing', {}, 'TASK_INVALID', 'exactly one of'],
     ['asks twice', { prompt: 'a', text: 'b' }, 'TASK_INVALID', 'exactly one of'],
     ['asks with a number', { prompt: 1 }, 'TASK_INVALID', '`data.prompt`'],
-    ['asks with blanks', { text: ' ' }, 'TASK_INVALID', '`data.text`'],
+    ['asks with blanks', { text: ' ', max_tokens: 3 }, 'TASK_INVALID', '`data.text`'],
     ['sets what is unknown', { prompt: 'hi', tools: [] }, 'TASK_INVALID', '`tools`'],
     ['names no model of several', { prompt: 'hi' }, 'TASK_INVALID', 'one of tiny, large'],
     ['names a model that is not served', { prompt: 'hi', model: 'huge' }, 'TASK_NOT_FOUND', '"huge"'],
@@ -204,8 +210,105 @@ describe('an off-chain task', () => {
   })
 
   it('is refused by a service without models', async () => {
-    const error = await caught(() => planTask(offChain({ prompt: 'hi' }), { chainId: CHAIN_ID, models: [] }))
+    const error = await caught(() => planTask(offChain({ prompt: 'hi' }), { ...one, models: [] }))
 
     expect(error.code).toBe('TASK_INVALID')
+  })
+})
+
+describe('a task in the encoding of a stock service', () => {
+  const hi = [{ role: 'user', content: 'hi' }]
+  const css = encodeStock('css', [0, 0, 'tiny', [['user', 'hi']]])
+  const onChain = (data: Hex, rest: Partial<ServiceInput> = {}): ServiceInput =>
+    ({ source: 0, destination: 0, requiresProof: false, data, ...rest }) as ServiceInput
+
+  it.each([
+    ['tgi', encodeStock('tgi', ['hi'])],
+    ['css', css],
+    ['hf', encodeStock('hf', [1, 'tiny', 'hi'])],
+  ] as const)('of the kind %s asks the model, capped by the service', (kind, data) => {
+    const task = planTask(onChain(data), withStock)
+
+    expect(task).toMatchObject({
+      model: tiny,
+      envelope: null,
+      stock: { kind, rawInput: data },
+      request: { messages: hi, options: {}, maxTokens: 100 },
+    })
+  })
+
+  it('may name the model by another of its names', () => {
+    const data = encodeStock('hf', [1, 'org/tiny', 'hi'])
+
+    expect(planTask(onChain(data), { ...withStock, models: [large, tiny] }).model).toBe(tiny)
+  })
+
+  it.each([
+    [
+      'of the Hugging Face client',
+      { task_id: 1, prompt: 'hi', parameters: { max_new_tokens: 7, temperature: 0.5 } },
+      'hf',
+      { options: { temperature: 0.5 }, maxTokens: 7 },
+    ],
+    [
+      'for a hosted model',
+      {
+        provider: 'OPENAI',
+        endpoint: 'completions',
+        model: 'tiny',
+        params: { endpoint: 'completions', messages: hi },
+        extra_args: { max_tokens: 500 },
+      },
+      'css',
+      { options: {}, maxTokens: 100 },
+    ],
+    ['of a bare text', { text: 'hi' }, 'tgi', { options: {}, maxTokens: 100 }],
+  ])('may stand in a body %s', (_what, data, kind, request) => {
+    for (const destination of [0, 1] as const) {
+      const task = planTask(offChain(data, { destination }), withStock)
+
+      expect(task).toMatchObject({ stock: { kind }, request: { messages: hi, ...request } })
+    }
+  })
+
+  it.each([
+    ['comes from the chain', onChain(css), 'not a task envelope'],
+    ['goes to the chain', offChain({ text: 'hi' }, { destination: 0 }), '`data.envelope`'],
+  ])('is refused by a service that takes none when it %s', async (_what, input, message) => {
+    const error = await caught(() => planTask(input, one))
+
+    expect(error).toMatchObject({ code: 'TASK_INVALID', message: expect.stringContaining(message) })
+  })
+
+  it('is done for a caller off the chain by a service that takes none from the chain', () => {
+    expect(planTask(offChain({ text: 'hi' }), one).request.messages).toEqual(hi)
+  })
+
+  it.each([
+    ['from the chain', onChain(css, { requiresProof: true })],
+    ['in a body', offChain({ text: 'hi' }, { destination: 0, requiresProof: true })],
+  ])('has no proof: it is refused %s when it wants one', async (_what, input) => {
+    expect((await caught(() => planTask(input, withStock))).code).toBe('PROOF_UNSUPPORTED')
+  })
+
+  it.each([
+    [
+      'names a model that is not served',
+      encodeStock('css', [0, 0, 'gpt-4o', [['user', 'hi']]]),
+      'TASK_NOT_FOUND',
+    ],
+    ['has a role that chats do not know', encodeStock('css', [0, 0, '', [['bot', 'hi']]]), 'TASK_INVALID'],
+    ['asks for embeddings', encodeStock('css', [0, 1, '', [['user', 'hi']]]), 'TASK_INVALID'],
+    ['asks for a picture', encodeStock('hf', [5, '', 'hi']), 'TASK_INVALID'],
+    ['is empty', '0x', 'TASK_INVALID'],
+    ['is in no known encoding', '0x476f6f64', 'TASK_INVALID'],
+  ] as const)('is refused when it %s', async (_what, data, code) => {
+    expect((await caught(() => planTask(onChain(data), withStock))).code).toBe(code)
+  })
+
+  it('does not change how paid tasks are read', () => {
+    const paidInput = onChainInput()
+
+    expect(planTask(paidInput, withStock)).toEqual(planTask(paidInput, one))
   })
 })
