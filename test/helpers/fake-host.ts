@@ -100,6 +100,43 @@ export function cut(sent?: string): HostAnswer {
   }
 }
 
+/** Holds answers back until a test lets them go. */
+export interface Gate {
+  readonly hold: (answer: HostAnswer) => HostAnswer
+  /** How many answers wait. */
+  readonly held: () => number
+  /** Lets the longest held answer go. */
+  next(): void
+  /** Lets all go that wait, and all that come. */
+  open(): void
+}
+
+export function createGate(): Gate {
+  const waiting: (() => void)[] = []
+  let isOpen = false
+  return {
+    hold: (answer) => (response, request) => {
+      if (isOpen) answer(response, request)
+      else waiting.push(() => answer(response, request))
+    },
+    held: () => waiting.length,
+    next: () => waiting.shift()?.(),
+    open() {
+      isOpen = true
+      for (const letGo of waiting.splice(0)) letGo()
+    },
+  }
+}
+
+/** Server-sent chunks as they are given, each in a write of its own, then the end. */
+export function events(...chunks: readonly unknown[]): HostAnswer {
+  return (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (const chunk of chunks) response.write(`data: ${JSON.stringify(chunk)}\n\n`)
+    response.end('data: [DONE]\n\n')
+  }
+}
+
 /** How a stream of the fake host ends. */
 export type StreamEnd = 'done' | 'silence' | 'cut' | 'noDone'
 

@@ -1,0 +1,355 @@
+import { getEventListeners } from 'node:events'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { Pool } from 'undici'
+import {
+  CalledOffError,
+  type OpenedStream,
+  TimeoutError,
+  exchange,
+  openStream,
+} from '../../../src/lib/router/exchange.js'
+import {
+  type FakeHost,
+  type HostAnswer,
+  createGate,
+  cut,
+  raw,
+  silence,
+  startFakeHost,
+} from '../../helpers/fake-host.js'
+import { closedPort } from '../../helpers/http-server.js'
+import { until } from '../../helpers/until.js'
+
+const closers: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+async function setUp(...answers: HostAnswer[]): Promise<{ host: FakeHost; pool: Pool }> {
+  const host = await startFakeHost(...answers)
+  return { host, pool: poolOf(host.url, () => host.close()) }
+}
+
+function poolOf(url: string, close: () => Promise<void>, connections = 1): Pool {
+  const pool = new Pool(url, { connections, headersTimeout: 0, bodyTimeout: 0 })
+  closers.push(close, () => pool.destroy())
+  return pool
+}
+
+const outgoing = { method: 'POST', path: '/x', headers: ['x-a', '1'], body: '{"a":1}' } as const
+const patient = { timeoutMs: 20_000, signal: undefined }
+const isFreeOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length === 0
+const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+
+describe('an exchange', () => {
+  it('sends method, path, headers and body, and gives back status and text', async () => {
+    const { host, pool } = await setUp(raw(200, 'yes'))
+
+    expect(await exchange(pool, outgoing, patient)).toEqual({ status: 200, retryAfter: null, text: 'yes' })
+    expect(host.requests[0]).toMatchObject({ method: 'POST', path: '/x', body: { a: 1 } })
+    expect(host.requests[0]?.headers).toMatchObject({ 'x-a': '1', 'content-length': '7' })
+  })
+
+  it('sends requests without a body', async () => {
+    const { host, pool } = await setUp(raw(200, ''))
+
+    expect((await exchange(pool, { method: 'GET', path: '/m', headers: [] }, patient)).text).toBe('')
+    expect(host.requests[0]?.method).toBe('GET')
+  })
+
+  it('joins what comes in pieces, whole characters or not', async () => {
+    const bytes = Buffer.from('bees — 🐝')
+    const { pool } = await setUp((response) => {
+      response.writeHead(200)
+      for (const byte of bytes) response.write(Buffer.of(byte))
+      response.end()
+    })
+
+    expect((await exchange(pool, outgoing, patient)).text).toBe('bees — 🐝')
+  })
+
+  it('reads answers of any status, with the time that the host asks for', async () => {
+    const { pool } = await setUp(raw(429, 'no', { 'retry-after': '7' }))
+
+    expect(await exchange(pool, outgoing, patient)).toEqual({ status: 429, retryAfter: '7', text: 'no' })
+  })
+
+  it('passes over hints that come before the answer', async () => {
+    const { pool } = await setUp((response) => {
+      response.writeEarlyHints({ link: '</x>; rel=preload' })
+      response.writeHead(200).end('yes')
+    })
+
+    expect(await exchange(pool, outgoing, patient)).toEqual({ status: 200, retryAfter: null, text: 'yes' })
+  })
+
+  it('leaves neither timer nor listener behind', async () => {
+    const { pool } = await setUp(raw(200, 'yes'))
+    const { signal } = new AbortController()
+
+    await exchange(pool, outgoing, patient)
+    const before = timers()
+
+    for (let turn = 0; turn < 20; turn += 1) await exchange(pool, outgoing, { ...patient, signal })
+
+    expect(timers()).toBeLessThan(before + 10)
+    expect(isFreeOf(signal)).toBe(true)
+  })
+})
+
+describe('the time of an exchange', () => {
+  it.each<[string, HostAnswer]>([
+    ['nothing comes', silence],
+    ['an answer has no end', (response) => void response.writeHead(200).write('{')],
+  ])('runs out when %s, and the connection is given up', async (_what, answer) => {
+    const { host, pool } = await setUp(answer)
+    const { signal } = new AbortController()
+
+    const failing = exchange(pool, outgoing, { timeoutMs: 30, signal })
+
+    await expect(failing).rejects.toThrow(new TimeoutError(30))
+    expect(isFreeOf(signal)).toBe(true)
+    await until(() => host.abandoned() === 1)
+  })
+
+  it('runs out for a request that still waits for a connection, which then is never sent', async () => {
+    const gate = createGate()
+    const { host, pool } = await setUp(gate.hold(raw(200, 'yes')))
+    const first = exchange(pool, outgoing, patient)
+    await until(() => gate.held() === 1)
+
+    await expect(exchange(pool, outgoing, { timeoutMs: 20, signal: undefined })).rejects.toThrow(TimeoutError)
+    gate.open()
+
+    expect((await first).text).toBe('yes')
+    expect((await exchange(pool, outgoing, patient)).text).toBe('yes')
+    expect(host.requests).toHaveLength(2)
+  })
+})
+
+describe('a caller who goes away', () => {
+  it('is not answered, nothing is sent when that is known beforehand', async () => {
+    const { host, pool } = await setUp(raw(200, 'yes'))
+
+    const failing = exchange(pool, outgoing, { ...patient, signal: AbortSignal.abort() })
+
+    await expect(failing).rejects.toThrow(CalledOffError)
+    expect(host.requests).toHaveLength(0)
+  })
+
+  it('calls off a request that waits for a connection', async () => {
+    const gate = createGate()
+    const { host, pool } = await setUp(gate.hold(raw(200, 'yes')))
+    const first = exchange(pool, outgoing, patient)
+    await until(() => gate.held() === 1)
+    const gone = new AbortController()
+    const failing = exchange(pool, outgoing, { ...patient, signal: gone.signal })
+
+    gone.abort()
+    await expect(failing).rejects.toThrow(CalledOffError)
+    gate.open()
+
+    expect((await first).text).toBe('yes')
+    expect((await exchange(pool, outgoing, patient)).text).toBe('yes')
+    expect(host.requests).toHaveLength(2)
+  })
+
+  it('calls off a request while the host computes', async () => {
+    const { host, pool } = await setUp(silence)
+    const gone = new AbortController()
+    const failing = exchange(pool, outgoing, { ...patient, signal: gone.signal })
+    await until(() => host.requests.length === 1)
+
+    gone.abort()
+
+    await expect(failing).rejects.toThrow(CalledOffError)
+    expect(isFreeOf(gone.signal)).toBe(true)
+    await until(() => host.abandoned() === 1)
+  })
+})
+
+describe('a connection that fails', () => {
+  it.each([
+    ['is closed', cut(), 'UND_ERR_SOCKET'],
+    ['is closed midway', cut('{'), 'UND_ERR_SOCKET'],
+  ])('says why when it %s', async (_what, answer, code) => {
+    const { pool } = await setUp(answer)
+    const { signal } = new AbortController()
+
+    await expect(exchange(pool, outgoing, { ...patient, signal })).rejects.toMatchObject({ code })
+    expect(isFreeOf(signal)).toBe(true)
+  })
+
+  it('says that nobody listens', async () => {
+    const pool = poolOf(`http://127.0.0.1:${await closedPort()}`, () => Promise.resolve())
+
+    await expect(exchange(pool, outgoing, patient)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('says that it was closed here', async () => {
+    const { pool } = await setUp(raw(200, 'yes'))
+    const { signal } = new AbortController()
+    await pool.destroy()
+
+    await expect(exchange(pool, outgoing, { ...patient, signal })).rejects.toMatchObject({
+      code: 'UND_ERR_DESTROYED',
+    })
+    expect(isFreeOf(signal)).toBe(true)
+  })
+
+  it('refuses what cannot be sent', async () => {
+    const { pool } = await setUp(raw(200, 'yes'))
+    const { signal } = new AbortController()
+
+    await expect(
+      exchange(pool, { ...outgoing, headers: ['x-a', 'a\nb'] }, { ...patient, signal }),
+    ).rejects.toMatchObject({ code: 'UND_ERR_INVALID_ARG' })
+    expect(isFreeOf(signal)).toBe(true)
+  })
+})
+
+describe('an answer that is read as it comes', () => {
+  const limits = { silenceMs: 20_000, timeoutMs: 20_000, signal: undefined }
+  const endless: HostAnswer = (response) => void response.writeHead(200).write('a')
+
+  async function textOf({ body }: OpenedStream): Promise<string> {
+    const parts: Uint8Array[] = []
+    for await (const part of body) parts.push(part)
+    return Buffer.concat(parts).toString('utf8')
+  }
+
+  async function readAll(pool: Pool, change: Partial<Parameters<typeof openStream>[2]>): Promise<string> {
+    const opened = await openStream(pool, outgoing, { ...limits, ...change })
+    return textOf(opened).finally(() => opened.release(false))
+  }
+
+  it('has a status, a body, and the time that the host asks for', async () => {
+    const { pool } = await setUp(raw(503, 'later', { 'retry-after': '3' }))
+
+    const opened = await openStream(pool, outgoing, limits)
+
+    expect(opened).toMatchObject({ status: 503, retryAfter: '3' })
+    expect(await textOf(opened)).toBe('later')
+    opened.release(true)
+  })
+
+  it('keeps its connection when all was read', async () => {
+    const { host, pool } = await setUp(raw(200, 'yes'))
+
+    for (let turn = 0; turn < 5; turn += 1) {
+      const opened = await openStream(pool, outgoing, limits)
+      await textOf(opened)
+      opened.release(true)
+    }
+
+    expect(host.connections()).toBe(1)
+  })
+
+  it('keeps its connection when the rest does not matter', async () => {
+    const { host, pool } = await setUp(raw(404, 'x'.repeat(1_000)))
+
+    for (let turn = 0; turn < 5; turn += 1) {
+      const opened = await openStream(pool, outgoing, limits)
+      opened.release(true)
+      opened.release(false)
+    }
+    await readAll(pool, {})
+
+    expect(host.connections()).toBe(1)
+  })
+
+  it('gives its connection up when nobody wants the rest', async () => {
+    const { host, pool } = await setUp(endless)
+    const opened = await openStream(pool, outgoing, limits)
+
+    opened.release(false)
+
+    await until(() => host.abandoned() === 1)
+  })
+
+  it.each([
+    ['an answer', silence],
+    ['a first piece', (response) => void response.writeHead(200).flushHeaders()],
+    ['a further piece', endless],
+  ] as [string, HostAnswer][])('does not let %s be waited for in vain', async (_what, answer) => {
+    const { host, pool } = await setUp(answer)
+    const { signal } = new AbortController()
+
+    const failing = readAll(pool, { silenceMs: 40, signal })
+
+    await expect(failing).rejects.toThrow(new TimeoutError(40))
+    expect(isFreeOf(signal)).toBe(true)
+    await until(() => host.abandoned() === 1)
+  })
+
+  it('may take its time between pieces, but not for ever', async () => {
+    const { pool } = await setUp((response) => {
+      response.writeHead(200)
+      const timer = setInterval(() => response.write('a'), 5)
+      response.on('close', () => clearInterval(timer))
+    })
+
+    const failing = readAll(pool, { silenceMs: 5_000, timeoutMs: 60 })
+
+    await expect(failing).rejects.toThrow(new TimeoutError(60))
+  })
+
+  it('is not hurried while somebody else is waited for', async () => {
+    const gate = createGate()
+    const { pool } = await setUp((response, request) => {
+      response.writeHead(200).write('a')
+      gate.hold((open) => open.end('b'))(response, request)
+    })
+    const opened = await openStream(pool, outgoing, { ...limits, silenceMs: 30 })
+    const pieces = opened.body[Symbol.asyncIterator]()
+    await pieces.next()
+
+    opened.pause()
+    // Twice as long as the host itself may be silent.
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    gate.open()
+
+    expect(Buffer.from((await pieces.next()).value as Uint8Array).toString()).toBe('b')
+    opened.release(false)
+  })
+
+  it.each([
+    ['before it is sent', silence, true],
+    ['before it has begun', silence, false],
+    ['in its middle', endless, false],
+  ] as [string, HostAnswer, boolean][])('is called off %s', async (_what, answer, isEarly) => {
+    const { host, pool } = await setUp(answer)
+    const gone = new AbortController()
+    if (isEarly) gone.abort()
+    const failing = readAll(pool, { signal: gone.signal })
+    if (!isEarly) await until(() => host.requests.length === 1)
+
+    gone.abort()
+
+    await expect(failing).rejects.toThrow(CalledOffError)
+    expect(host.requests).toHaveLength(isEarly ? 0 : 1)
+  })
+
+  it('does not mind a caller who goes away after its end', async () => {
+    const { host, pool } = await setUp(endless)
+    const gone = new AbortController()
+    const opened = await openStream(pool, outgoing, { ...limits, signal: gone.signal })
+    opened.release(false)
+    expect(isFreeOf(gone.signal)).toBe(true)
+
+    gone.abort()
+
+    await until(() => host.abandoned() === 1)
+  })
+
+  it('says why its connection failed', async () => {
+    const { pool } = await setUp(cut('half'))
+    const { signal } = new AbortController()
+    const opened = await openStream(pool, outgoing, { ...limits, signal })
+
+    await expect(textOf(opened)).rejects.toMatchObject({ code: 'UND_ERR_SOCKET' })
+    opened.release(false)
+    expect(isFreeOf(signal)).toBe(true)
+  })
+})
