@@ -4,6 +4,9 @@ import { FlockError } from '../errors.js'
 /** Deepest nesting of a field: a JSON schema needs a dozen levels, and writers of JSON recurse. */
 const MAX_DEPTH = 32
 
+/** Longest name of a field that is repeated: strangers choose it, and what is refused is logged. */
+const MAX_SHOWN = 64
+
 export type FieldCheck = (value: unknown) => boolean
 
 /** Sampling settings that are handed on, under their OpenAI names. */
@@ -51,11 +54,31 @@ function isAtMostDeep(value: unknown, depth: number): boolean {
   return depth > 0 && Object.values(value).every((item) => isAtMostDeep(item, depth - 1))
 }
 
+/**
+ * Checks one field by a closed list.
+ * @param path of the object around it @throws TASK_INVALID naming the field
+ */
+export function checkField(
+  fields: Readonly<Record<string, FieldCheck>>,
+  name: string,
+  value: unknown,
+  path?: string,
+): void {
+  const accepts = Object.hasOwn(fields, name) ? fields[name] : undefined
+  if (accepts?.(value) === true) return
+  const shown = `${path === undefined ? '' : `${path}.`}${name.slice(0, MAX_SHOWN)}`
+  throw invalidField(
+    accepts === undefined
+      ? `The field \`${shown}\` is not supported.`
+      : `The field \`${shown}\` has a value of the wrong type.`,
+  )
+}
+
 /** The limit of completion tokens; null when the body leaves it to the service. @throws TASK_INVALID */
-export function parseMaxTokens(value: unknown): number | null {
+export function parseMaxTokens(value: unknown, name = 'max_tokens'): number | null {
   if (value === undefined || value === null) return null
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
-  throw invalidField('`max_tokens` has to be a whole number of 1 or more.')
+  throw invalidField(`\`${name}\` has to be a whole number of 1 or more.`)
 }
 
 /** The model that is asked for; null when the body leaves it to the service. @throws TASK_INVALID */

@@ -3,11 +3,11 @@ import type { JsonValue } from '../json.js'
 import {
   type FieldCheck,
   SAMPLING_FIELDS,
+  checkField,
   invalidField as invalid,
   isBoolean,
   isFiniteNumber,
   isPlainObject,
-  isShallow,
   isShallowObject,
   isText,
   parseMaxTokens,
@@ -22,6 +22,7 @@ import {
   relayText,
 } from './openai.js'
 import type { HostRoute, Operation } from './operation.js'
+import { MAX_TOOLS, readMessages } from './relay-messages.js'
 
 /** A body that was found to be in order. */
 export interface RelayBody {
@@ -35,11 +36,24 @@ export interface RelayBody {
   readonly fields: Readonly<Record<string, JsonValue>>
   /** All text that the model reads, for those who count tokens. */
   readonly texts: readonly string[]
+  /** How many tokens the client gives as their numbers, in the place of text. */
+  readonly inputTokens: number
 }
 
-/** Parts of a list: as many as OpenAI takes. */
+/** Texts of a request for embeddings, and tokens of one: as many as OpenAI takes. */
 const MAX_INPUTS = 2_048
-const MAX_TOOLS = 128
+const MAX_INPUT_TOKENS = 8_192
+
+/**
+ * What clients may say to the chat template of a model. The list is closed: vLLM hands on all that stands here, the
+ * template itself among it (GHSA-69j4-grxj-j64p).
+ */
+const TEMPLATE_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  enable_thinking: isBoolean,
+  thinking: isBoolean,
+  thinking_budget: Number.isSafeInteger,
+  reasoning_effort: isText,
+}
 
 const CHAT_FIELDS: Readonly<Record<string, FieldCheck>> = {
   ...SAMPLING_FIELDS,
@@ -51,7 +65,7 @@ const CHAT_FIELDS: Readonly<Record<string, FieldCheck>> = {
   top_logprobs: Number.isSafeInteger,
   reasoning_effort: isText,
   verbosity: isText,
-  chat_template_kwargs: isShallowObject,
+  chat_template_kwargs: isPlainObject,
 }
 
 const TEXT_FIELDS: Readonly<Record<string, FieldCheck>> = {
@@ -66,35 +80,43 @@ const EMBEDDING_FIELDS: Readonly<Record<string, FieldCheck>> = {
   dimensions: Number.isSafeInteger,
 }
 
+/** What the model is given. */
+type Input = Pick<RelayBody, 'texts' | 'inputTokens'>
+
 interface RouteRules {
   /** Where what the model reads stands. */
   readonly input: string
   readonly fields: Readonly<Record<string, FieldCheck>>
   /** @throws TASK_INVALID */
-  readonly read: (value: unknown) => readonly string[]
+  readonly read: (value: unknown) => Input
   readonly completes: boolean
 }
 
 const RULES: Readonly<Record<HostRoute, RouteRules>> = {
-  'chat/completions': { input: 'messages', fields: CHAT_FIELDS, read: readMessages, completes: true },
+  'chat/completions': {
+    input: 'messages',
+    fields: CHAT_FIELDS,
+    read: (value) => inTexts(readMessages(value)),
+    completes: true,
+  },
   completions: { input: 'prompt', fields: TEXT_FIELDS, read: readPrompt, completes: true },
   embeddings: { input: 'input', fields: EMBEDDING_FIELDS, read: readInput, completes: false },
 }
 
-/** Fields that are read here, or that say something to the maker of a service and nothing to a host. */
-const OWN_FIELDS = new Set([
-  'model',
-  'stream',
-  'stream_options',
-  'max_tokens',
-  'max_completion_tokens',
-  'user',
-  'metadata',
-  'store',
-  'service_tier',
-  'safety_identifier',
-  'prompt_cache_key',
-])
+/** Fields that are read here. */
+const READ_FIELDS = new Set(['model', 'stream', 'stream_options'])
+const LIMIT_FIELDS = ['max_completion_tokens', 'max_tokens']
+
+/** Fields that say something to the maker of a service and nothing to a host. */
+const UNUSED_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  user: isText,
+  metadata: isShallowObject,
+  store: isBoolean,
+  service_tier: isText,
+  safety_identifier: isText,
+  prompt_cache_key: isText,
+  prompt_cache_retention: isText,
+}
 
 /** Fields that would multiply the work; they may say only that they do not. */
 const MULTIPLIERS = new Set(['n', 'best_of'])
@@ -109,28 +131,30 @@ export function parseRelayBody(route: HostRoute, body: unknown): RelayBody {
   const rules = RULES[route]
   const fields: Record<string, JsonValue> = {}
   for (const [name, value] of Object.entries(body)) {
-    if (OWN_FIELDS.has(name) || name === rules.input || value === null) continue
-    if (MULTIPLIERS.has(name) && value === 1) continue
-    const accepts = Object.hasOwn(rules.fields, name) ? rules.fields[name] : undefined
-    if (accepts === undefined) {
-      throw invalid(`The field \`${name}\` is not supported${MULTIPLIERS.has(name) ? ' above 1' : ''}.`)
+    if (value === null || name === rules.input || READ_FIELDS.has(name)) continue
+    if (rules.completes && LIMIT_FIELDS.includes(name)) continue
+    if (MULTIPLIERS.has(name)) {
+      if (value !== 1) throw invalid(`The field \`${name}\` is not supported above 1.`)
+    } else if (Object.hasOwn(UNUSED_FIELDS, name)) {
+      checkField(UNUSED_FIELDS, name, value)
+    } else {
+      checkField(rules.fields, name, value)
+      fields[name] = value as JsonValue
     }
-    if (!accepts(value)) throw invalid(`The field \`${name}\` has a value of the wrong type.`)
-    fields[name] = value as JsonValue
   }
-  const texts = rules.read(body[rules.input])
+  checkTemplate(fields.chat_template_kwargs)
+  const input = rules.read(body[rules.input])
   fields[rules.input] = body[rules.input] as JsonValue
-  const { stream = false, stream_options: options } = body
-  if (stream !== null && !isBoolean(stream)) throw invalid('`stream` has to be true or false.')
-  if (stream === true && !rules.completes) throw invalid('Embeddings cannot be streamed.')
+  const isStream = parseStream(body)
+  if (isStream && !rules.completes) throw invalid('Embeddings cannot be streamed.')
   return {
     route,
     model: parseModelName(body.model),
-    isStream: stream === true,
-    wantsUsage: isPlainObject(options) && options.include_usage === true,
-    maxTokens: rules.completes ? parseMaxTokens(body.max_completion_tokens ?? body.max_tokens) : null,
+    isStream,
+    wantsUsage: parseWantsUsage(body),
+    maxTokens: rules.completes ? parseLimit(body) : null,
     fields,
-    texts,
+    ...input,
   }
 }
 
@@ -149,67 +173,53 @@ export function relayOperation(
   return { route: body.route, body: body.fields, ...limits, ...READERS[body.route] }
 }
 
-function readMessages(value: unknown): string[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid('`messages` has to be a list of messages.')
-  if (!isShallow(value)) throw invalid('`messages` is nested too deeply.')
-  return value.flatMap((message: unknown, position) => readMessage(message, `messages[${position}]`))
+function parseStream({ stream = null }: Readonly<Record<string, unknown>>): boolean {
+  if (stream !== null && !isBoolean(stream)) throw invalid('`stream` has to be true or false.')
+  return stream === true
 }
 
-const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
-
-/** Fields of messages beside role and content, as SDKs give answers back. */
-const MESSAGE_FIELDS: Readonly<Record<string, FieldCheck>> = {
-  name: isText,
-  tool_call_id: isText,
-  tool_calls: (value) => Array.isArray(value) && value.length <= MAX_TOOLS && value.every(isShallowObject),
-  refusal: isText,
-  reasoning_content: isText,
-  annotations: Array.isArray,
+function parseWantsUsage({ stream_options: options = null }: Readonly<Record<string, unknown>>): boolean {
+  if (options === null) return false
+  const wanted = isPlainObject(options) ? (options.include_usage ?? false) : null
+  if (!isBoolean(wanted)) throw invalid('`stream_options` has to be an object; include_usage true or false.')
+  return wanted
 }
 
-function readMessage(value: unknown, path: string): string[] {
-  if (!isPlainObject(value)) throw invalid(`\`${path}\` has to be an object.`)
-  if (!isText(value.role) || !ROLES.has(value.role)) {
-    throw invalid(`\`${path}.role\` has to be one of ${[...ROLES].join(', ')}.`)
-  }
-  for (const [name, field] of Object.entries(value)) {
-    if (name === 'role' || name === 'content' || field === null) continue
-    const accepts = Object.hasOwn(MESSAGE_FIELDS, name) ? MESSAGE_FIELDS[name] : undefined
-    if (accepts === undefined) throw invalid(`The field \`${path}.${name}\` is not supported.`)
-    if (!accepts(field)) throw invalid(`The field \`${path}.${name}\` has a value of the wrong type.`)
-  }
-  const { content = null, tool_calls: calls } = value
-  if (content === null) {
-    if (value.role === 'assistant' && Array.isArray(calls) && calls.length > 0) return [JSON.stringify(calls)]
-    throw invalid(`\`${path}.content\` is missing.`)
-  }
-  if (isText(content)) return [content]
-  if (!Array.isArray(content) || content.length === 0) throw invalid(`\`${path}.content\` has to be text.`)
-  return content.flatMap((part: unknown, position) => readPart(part, `${path}.content[${position}]`))
+/** Both names have to be right where both are given; the newer one counts. */
+function parseLimit(body: Readonly<Record<string, unknown>>): number | null {
+  const [newer, older] = LIMIT_FIELDS.map((name) => parseMaxTokens(body[name], name))
+  return newer ?? older ?? null
 }
 
-/** Images come with the request: an address would make the host fetch what a stranger chose. */
-function readPart(part: unknown, path: string): string[] {
-  if (isPlainObject(part) && part.type === 'text' && isText(part.text)) return [part.text]
-  if (isPlainObject(part) && part.type === 'image_url' && isPlainObject(part.image_url)) {
-    const { url } = part.image_url
-    if (isText(url) && url.startsWith('data:image/')) return []
-    throw invalid(`\`${path}.image_url.url\` has to be a data: URL; addresses are not fetched.`)
+function checkTemplate(settings: JsonValue | undefined): void {
+  for (const [name, value] of Object.entries(settings ?? {})) {
+    if (value !== null) checkField(TEMPLATE_FIELDS, name, value, 'chat_template_kwargs')
   }
-  throw invalid(`\`${path}\` has to be a part of type text or image_url.`)
 }
 
 /** One prompt: several would be several requests. */
-function readPrompt(value: unknown): string[] {
+function readPrompt(value: unknown): Input {
   const prompt: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value
-  if (isText(prompt) && prompt !== '') return [prompt]
+  if (isText(prompt) && prompt !== '') return inTexts([prompt])
   throw invalid('`prompt` has to be one text that is not empty.')
 }
 
-function readInput(value: unknown): string[] {
-  if (isText(value) && value !== '') return [value]
-  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_INPUTS
-  if (isList && value.every(isText)) return value
-  if (isList && value.every(isFiniteNumber)) return []
-  throw invalid(`\`input\` has to be a text, a list of tokens, or a list of at most ${MAX_INPUTS} texts.`)
+function readInput(value: unknown): Input {
+  if (isText(value) && value !== '') return inTexts([value])
+  const items: readonly unknown[] = Array.isArray(value) ? value : []
+  if (items.length > 0 && items.length <= MAX_INPUTS && items.every(isText)) return inTexts(items)
+  if (items.length > 0 && items.length <= MAX_INPUT_TOKENS && items.every(isToken)) {
+    return { texts: [], inputTokens: items.length }
+  }
+  throw invalid(
+    `\`input\` has to be a text, a list of at most ${MAX_INPUTS} texts, or one of at most ${MAX_INPUT_TOKENS} tokens.`,
+  )
+}
+
+function inTexts(texts: readonly string[]): Input {
+  return { texts, inputTokens: 0 }
+}
+
+function isToken(value: unknown): value is number {
+  return isFiniteNumber(value) && Number.isSafeInteger(value) && value >= 0
 }
