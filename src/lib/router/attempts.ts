@@ -217,7 +217,7 @@ export function createAttempts({ table, nowMs, random, log, onCall }: AttemptsOp
         } catch (error) {
           if (!isFlockError(error) || !speaksOfHost(error)) throw error
           // The hosts of the model may have changed in the meantime.
-          state = table.of(route)
+          state = table.latest(state)
           // Nobody but this host is left, and it was its connection that broke: it is asked once more.
           if (isStale(error) && !hasReconnected && !hasUntried(state, seeker)) {
             hasReconnected = true

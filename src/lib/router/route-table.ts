@@ -35,6 +35,8 @@ export interface RouteState {
 export interface RouteTable {
   /** The present state of the model of that name; of one that was never named, a new one. */
   of(route: ModelRoute): RouteState
+  /** The present state of a model; of one that is gone, the last. */
+  latest(state: RouteState): RouteState
   /** Makes these the models. Hosts that stay keep their connections and what is known about them. */
   use(routes: readonly ModelRoute[]): void
   states(): readonly RouteState[]
@@ -76,6 +78,7 @@ export function createRouteTable({ nowMs, maxAnswerBytes }: RouteTableOptions): 
       table.set(route.name, state)
       return state
     },
+    latest: (state) => table.get(state.route.name) ?? state,
     use(routes) {
       const former = table
       table = new Map(routes.map((route) => [route.name, create(route, former.get(route.name))]))

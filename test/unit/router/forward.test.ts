@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { FlockError } from '../../../src/lib/errors.js'
+import { FlockError } from '../../../src/lib/errors.js'
 import { type LogRecord, createLogger } from '../../../src/lib/log.js'
 import { type Forward, createForward } from '../../../src/lib/router/forward.js'
 import { type Host, type HostSettings, parseHosts } from '../../../src/lib/router/hosts.js'
@@ -11,6 +11,7 @@ import {
   type FakeHost,
   type HostAnswer,
   completion,
+  createGate,
   cut,
   json,
   raw,
@@ -20,6 +21,8 @@ import {
 } from '../../helpers/fake-host.js'
 import { hostSettings, noKeys, routeOf } from '../../helpers/hosts.js'
 import { closedPort } from '../../helpers/http-server.js'
+import { readEvents as read } from '../../helpers/router-world.js'
+import { until } from '../../helpers/until.js'
 
 const PROMPT = 'a prompt nobody may log'
 const SECRET = 'sk-secret-key'
@@ -67,12 +70,6 @@ function hostAt(baseUrl: string, settings: Partial<HostSettings> = {}): Host {
   })
   if (host === undefined) throw new Error('no host')
   return host
-}
-
-async function read(events: AsyncIterable<StreamEvent>): Promise<StreamEvent[]> {
-  const all: StreamEvent[] = []
-  for await (const event of events) all.push(event)
-  return all
 }
 
 /** All that may be shown of an error, and all that was logged. */
@@ -350,7 +347,7 @@ describe('falling back to another host', () => {
     const forward = forwardOf()
 
     const results = Promise.all([1, 2, 3, 4].map(() => forward.complete(request, { route })))
-    while (waiting.length < 4) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => waiting.length === 4)
     waiting.forEach((answer) => answer())
 
     expect((await results).map(({ hostId }) => hostId).sort()).toEqual(['a', 'a', 'b', 'b'])
@@ -464,7 +461,7 @@ describe('streaming a completion', () => {
     await events.next()
     await events.return(undefined)
 
-    while (host.abandoned() === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => host.abandoned() > 0)
     expect(host.abandoned()).toBe(1)
   })
 
@@ -483,15 +480,204 @@ describe('streaming a completion', () => {
   })
 })
 
+describe('what is told of a stream that breaks off', () => {
+  it('is a failure of its host', async () => {
+    const host = await fake(stream(['half of '], null, 'cut'))
+    const forward = forwardOf()
+
+    await caught(read(forward.stream(request, { route: routeOf([hostAt(host.baseUrl)]) })))
+
+    expect(records).toMatchObject([
+      {
+        level: 'warn',
+        message: 'A model host broke off its answer.',
+        fields: { model: 'model', hostId: 'a', code: 'HOST_UNREACHABLE' },
+      },
+    ])
+    expect(forward.report()).toMatchObject([{ outstanding: 0 }])
+  })
+
+  it('opens the circuit of its host when it happens three times in a row', async () => {
+    const host = await fake(stream(['half of '], null, 'cut'))
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl)])
+
+    for (let turn = 0; turn < 3; turn += 1) await caught(read(forward.stream(request, { route })))
+
+    expect(forward.report()).toMatchObject([{ circuit: 'open', outstanding: 0 }])
+  })
+
+  it.each<[string, (events: AsyncGenerator<StreamEvent>, gone: AbortController) => Promise<unknown>]>([
+    [
+      'went away',
+      async (events, gone) => {
+        gone.abort()
+        return caught(events.next())
+      },
+    ],
+    ['stopped reading', async (events) => events.return(undefined)],
+    ['fails itself', async (events) => caught(events.throw(new FlockError('INTERRUPTED', 'no time')))],
+  ])('is nothing when it is the reader who %s', async (_what, leave) => {
+    const gone = new AbortController()
+    const host = await fake(stream(['a'], null, 'silence'))
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl)])
+
+    for (let turn = 0; turn < 4; turn += 1) {
+      const own = turn === 3 ? gone : new AbortController()
+      const events = forward.stream(request, { route, signal: own.signal })
+      await events.next()
+      await leave(events, own)
+    }
+
+    await until(() => host.abandoned() === 4)
+    expect(records).toEqual([])
+    expect(forward.report()).toMatchObject([{ circuit: 'closed', outstanding: 0 }])
+  })
+})
+
+describe('a new list of models', () => {
+  it('keeps the connections of hosts that stay', async () => {
+    const host = await fake(completion('ok'))
+    const forward = forwardOf()
+    for (let turn = 0; turn < 5; turn += 1) {
+      const route = routeOf([hostAt(host.baseUrl)])
+      forward.use([route])
+      await forward.complete(request, { route })
+    }
+
+    // A connection is free a moment after its answer is complete, so a second one may be opened.
+    expect(host.connections()).toBeLessThanOrEqual(2)
+  })
+
+  it('keeps what is known about hosts that stay', async () => {
+    const host = await fake(json(500, {}))
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl)])
+    forward.use([route])
+    for (let turn = 0; turn < 3; turn += 1) await caught(forward.complete(request, { route }))
+
+    forward.use([routeOf([hostAt(host.baseUrl), hostAt(host.baseUrl, { id: 'b' })])])
+
+    expect(forward.report()).toMatchObject([
+      { hostId: 'a', circuit: 'open' },
+      { hostId: 'b', circuit: 'closed' },
+    ])
+  })
+
+  it('lets requests at hosts that go be answered, and those that wait for them', async () => {
+    const gate = createGate()
+    const host = await fake(gate.hold(completion('from the old')))
+    const next = await fake(completion('from the new'))
+    const forward = forwardOf()
+    const old = routeOf([hostAt(host.baseUrl, { maxConcurrent: 1 })])
+    forward.use([old])
+    const underWay = [forward.complete(request, { route: old }), forward.complete(request, { route: old })]
+    await until(() => gate.held() === 1)
+
+    const route = routeOf([hostAt(next.baseUrl, { id: 'b' })])
+    forward.use([route])
+    expect((await forward.complete(request, { route })).text).toBe('from the new')
+    expect(forward.report().map(({ hostId }) => hostId)).toEqual(['b'])
+    gate.open()
+
+    expect((await Promise.all(underWay)).map(({ text }) => text)).toEqual(['from the old', 'from the old'])
+    expect((await forward.complete(request, { route: old })).text).toBe('from the new')
+  })
+
+  it('lets streams of hosts that go come to their end', async () => {
+    const gate = createGate()
+    const host = await fake((response, got) => {
+      response.writeHead(200).write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+      gate.hold((open) => open.end('data: [DONE]\n\n'))(response, got)
+    })
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl)])
+    forward.use([route])
+    const events = forward.stream(request, { route })
+    await events.next()
+
+    forward.use([])
+    gate.open()
+
+    expect(await read(events)).toMatchObject([{ type: 'end' }])
+  })
+
+  it('serves a request whose host failed and went at the hosts that came', async () => {
+    const gate = createGate()
+    const host = await fake(gate.hold(json(500, {})))
+    const next = await fake(completion('from the new'))
+    const forward = forwardOf()
+    const old = routeOf([hostAt(host.baseUrl)])
+    forward.use([old])
+    const underWay = forward.complete(request, { route: old })
+    await until(() => gate.held() === 1)
+
+    forward.use([routeOf([hostAt(next.baseUrl, { id: 'b' })])])
+    gate.open()
+
+    expect((await underWay).text).toBe('from the new')
+  })
+
+  it('is checked from then on', async () => {
+    const host = await fake(json(200, { data: [] }))
+    const forward = forwardOf()
+
+    forward.use([routeOf([hostAt(host.baseUrl, { healthIntervalMs: 1 })])])
+
+    await until(() => host.requests.length > 2)
+    expect(host.requests[0]).toMatchObject({ method: 'GET', path: '/v1/models' })
+  })
+})
+
+describe('the report', () => {
+  it('names every host of every model, asked or not', async () => {
+    const host = await fake((response, got) => {
+      clockMs += 40
+      completion('ok')(response, got)
+    })
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl)])
+    forward.use([
+      route,
+      { ...routeOf([hostAt(host.baseUrl), hostAt(host.baseUrl, { id: 'b' })]), name: 'other' },
+    ])
+
+    await forward.complete(request, { route })
+
+    const unknown = { circuit: 'closed', outstanding: 0, queued: 0, answerMs: null, firstEventMs: null }
+    expect(forward.report()).toEqual([
+      { ...unknown, model: 'model', hostId: 'a', answerMs: 40 },
+      { ...unknown, model: 'other', hostId: 'a' },
+      { ...unknown, model: 'other', hostId: 'b' },
+    ])
+  })
+})
+
 describe('closing', () => {
   it('ends what is under way', async () => {
     const host = await fake(silence)
     const forward = forwardOf()
     const pending = caught(forward.complete(request, { route: routeOf([hostAt(host.baseUrl)]) }))
-    while (host.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => host.requests.length > 0)
 
     await forward.close()
 
     expect((await pending).code).toBe('HOST_UNREACHABLE')
+  })
+
+  it('ends what waits, and what is under way at hosts that are on their way out', async () => {
+    const host = await fake(silence)
+    const forward = forwardOf()
+    const route = routeOf([hostAt(host.baseUrl, { maxConcurrent: 1 })], { retryRatio: 0 })
+    forward.use([route])
+    const pending = [1, 2, 3].map(() => caught(forward.complete(request, { route })))
+    await until(() => host.requests.length === 1)
+    forward.use([])
+
+    await forward.close()
+
+    expect((await Promise.all(pending)).map(({ code }) => code)).toEqual(Array(3).fill('HOST_UNREACHABLE'))
+    expect(host.requests).toHaveLength(1)
   })
 })

@@ -345,6 +345,19 @@ describe('a new list of models', () => {
     expect(table.states()).toHaveLength(1)
   })
 
+  it('leads requests under way to the hosts of today, or leaves them where they are', () => {
+    const table = tableOf()
+    const before = table.of(routeOf([a]))
+    expect(table.latest(before)).toBe(before)
+
+    table.use([routeOf([b])])
+    expect(table.latest(before)).toBe(table.states()[0])
+    table.use([])
+
+    expect(table.latest(before)).toBe(before)
+    expect(table.states()).toEqual([])
+  })
+
   it('still serves requests of a model that is gone', () => {
     const table = tableOf()
     const old = routeOf([a])
