@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parseConfig } from '../../src/lib/config/document.js'
-import { runCommand } from '../helpers/run-command.js'
+import { runCommand, type CommandResult } from '../helpers/run-command.js'
 import { withTempDir } from '../helpers/temp-dir.js'
 
 const TRAINING = '0x14dC79964da2C08b23698B3D3cc7Ca32193d9955'
@@ -10,6 +10,10 @@ const SIGNER = '0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc'
 
 async function configIn(dir: string) {
   return parseConfig(await readFile(join(dir, 'flock.yaml'), 'utf8'))
+}
+
+function pathsOf(json: CommandResult['json']): string[] {
+  return (json?.data as { files: { path: string }[] }).files.map(({ path }) => path)
 }
 
 describe('flock init', () => {
@@ -133,6 +137,80 @@ describe('flock init', () => {
     })
   })
 
+  it('writes what the service is run with: compose unless told, and as many targets as are named', async () => {
+    await withTempDir(async (dir) => {
+      const args = ['init', 'other', '--target', 'kubernetes', '--target', 'systemd']
+
+      const [compose, other, bare] = await Promise.all([
+        runCommand(['init', 'host', '--json'], { cwd: dir }),
+        runCommand([...args, '--json'], { cwd: dir }),
+        runCommand(['init', 'bare', '--target', 'bare', '--json'], { cwd: dir }),
+      ])
+
+      const runs = /^(?:Dockerfile|compose\.yaml|kustomization\.yaml|kubernetes\/service\.yaml|systemd\/.*)$/
+      const written = ({ json }: CommandResult) => pathsOf(json).filter((path) => runs.test(path))
+      expect(written(compose)).toEqual(['Dockerfile', 'compose.yaml'])
+      expect(written(other)).toEqual([
+        'Dockerfile',
+        'kubernetes/service.yaml',
+        'kustomization.yaml',
+        'systemd/flock-workflow.service',
+      ])
+      expect(written(bare)).toEqual([])
+    })
+  })
+
+  it.each([['kubernetes'], ['systemd'], ['bare'], ['compose']])(
+    'remembers from the files what a project is run with: %s',
+    async (target) => {
+      await withTempDir(async (dir) => {
+        const first = await runCommand(['init', '--target', target, '--json'], { cwd: dir })
+
+        const second = await runCommand(['init', '--json'], { cwd: dir })
+
+        expect(second.json).toMatchObject({ success: true, data: { changed: false } })
+        expect(pathsOf(second.json)).toEqual(pathsOf(first.json))
+      })
+    },
+  )
+
+  it('adds a target to a project that is there, once README.md may change', async () => {
+    await withTempDir(async (dir) => {
+      await runCommand(['init'], { cwd: dir })
+      const args = ['init', '--target', 'compose', '--target', 'systemd', '--json']
+
+      const refused = await runCommand(args, { cwd: dir })
+      const forced = await runCommand([...args, '--force'], { cwd: dir })
+
+      expect(refused.json?.errors[0]).toMatchObject({
+        code: 'PATH_CONFLICT',
+        details: { paths: ['README.md'] },
+      })
+      expect(forced.json?.data).toMatchObject({
+        changed: true,
+        files: expect.arrayContaining([{ path: 'systemd/flock-workflow.service', state: 'new' }]),
+      })
+      await expect(readFile(join(dir, 'README.md'), 'utf8')).resolves.toContain('## Under systemd')
+    })
+  })
+
+  it('takes targets from an answers file, and from flags over it; flock.yaml does not hold them', async () => {
+    await withTempDir(async (dir) => {
+      await writeFile(join(dir, 'answers.yaml'), 'name: from-file\ntargets: [kubernetes, bare]\n')
+      const from = ['--from', 'answers.yaml', '--json']
+
+      const [file, flag] = await Promise.all([
+        runCommand(['init', 'file', ...from], { cwd: dir }),
+        runCommand(['init', 'flag', ...from, '--target', 'systemd'], { cwd: dir }),
+      ])
+
+      expect(pathsOf(file.json)).toContain('kustomization.yaml')
+      expect(pathsOf(flag.json)).not.toContain('kustomization.yaml')
+      expect(pathsOf(flag.json)).toContain('systemd/flock-workflow.service')
+      expect(await configIn(join(dir, 'file'))).toMatchObject({ name: 'from-file' })
+    })
+  })
+
   it('keeps a flock.yaml that was edited by hand and writes what is missing around it', async () => {
     await withTempDir(async (dir) => {
       const mine = '# mine\nname: mine\nnetwork: base-sepolia\nmodels: []\n'
@@ -206,6 +284,7 @@ describe('flock init with bad input', () => {
     ['a flag that does not exist', ['--modle-name', 'x'], 'USAGE_INVALID', 2],
     ['a flag without a value', ['--name'], 'USAGE_INVALID', 2],
     ['one argument too many', ['a', 'b'], 'USAGE_INVALID', 2],
+    ['a target that nobody knows', ['--target', 'docker'], 'USAGE_INVALID', 2],
     ['a number that is none', ['--max-prompt-tokens', 'many'], 'USAGE_INVALID', 2],
     ['a contributor without an address', ['--training', 'me=1'], 'ADDRESS_INVALID', 2],
     ['a contributor with a bad weight', ['--validator', `${TRAINING}=heavy`], 'USAGE_INVALID', 2],
@@ -241,6 +320,8 @@ describe('flock init with bad input', () => {
     ['an answers file that is not YAML', ['--from', 'broken.yaml'], 'CONFIG_UNREADABLE', 3],
     ['an answers file with a fault', ['--from', 'wrong.yaml'], 'CONFIG_INVALID', 3],
     ['an answers file that is a folder', ['--from', 'folder'], 'CONFIG_UNREADABLE', 3],
+    ['an answers file with a target that nobody knows', ['--from', 'docker.yaml'], 'CONFIG_INVALID', 3],
+    ['a flock.yaml with what belongs into an answers file', ['answered'], 'CONFIG_INVALID', 3],
     ['files of others in the way', ['taken'], 'PATH_CONFLICT', 7],
     ['a folder where a file belongs', ['folder'], 'PATH_CONFLICT', 7],
     ['a flock.yaml that is not valid', ['invalid'], 'CONFIG_INVALID', 3],
@@ -250,7 +331,9 @@ describe('flock init with bad input', () => {
     await withTempDir(async (dir) => {
       await writeFile(join(dir, 'broken.yaml'), 'name: [\n')
       await writeFile(join(dir, 'wrong.yaml'), 'nmae: x\n')
-      for (const name of ['folder', 'taken', 'invalid']) await mkdir(join(dir, name))
+      await writeFile(join(dir, 'docker.yaml'), 'targets: [docker]\n')
+      for (const name of ['folder', 'taken', 'invalid', 'answered']) await mkdir(join(dir, name))
+      await writeFile(join(dir, 'answered', 'flock.yaml'), 'name: ok\ntargets: [bare]\n')
       await mkdir(join(dir, 'folder', 'compose.yaml'))
       await writeFile(join(dir, 'taken', 'README.md'), 'mine\n')
       await writeFile(join(dir, 'invalid', 'flock.yaml'), 'name: ok\nmodels: none\n')

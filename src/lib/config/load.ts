@@ -72,15 +72,24 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** Which variable stands for which key of the project. */
-const VARIABLES: readonly {
+/** A variable of the environment that stands over a key of the project. */
+export interface EnvironmentVariable {
   readonly name: string
   readonly path: readonly PathSegment[]
-  readonly isInteger?: true
-}[] = [
+  /** What the text stands for, when it is no text. */
+  readonly as?: 'integer' | 'boolean'
+}
+
+/** What of a project the environment can say. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: 'FLOCK_SERVICE_HOST', path: ['service', 'host'] },
-  { name: 'FLOCK_SERVICE_PORT', path: ['service', 'port'], isInteger: true },
-  { name: 'FLOCK_SERVICE_MAX_BODY_BYTES', path: ['service', 'maxBodyBytes'], isInteger: true },
+  { name: 'FLOCK_SERVICE_PORT', path: ['service', 'port'], as: 'integer' },
+  { name: 'FLOCK_SERVICE_MAX_BODY_BYTES', path: ['service', 'maxBodyBytes'], as: 'integer' },
+  { name: 'FLOCK_SERVICE_ANSWERS_DIR', path: ['service', 'answers', 'dir'] },
+  { name: 'FLOCK_SERVICE_ANSWERS_FSYNC', path: ['service', 'answers', 'fsync'] },
+  { name: 'FLOCK_SERVICE_ANSWERS_KEEP_DAYS', path: ['service', 'answers', 'keepDays'], as: 'integer' },
+  { name: 'FLOCK_SERVICE_STOCK_TASKS', path: ['service', 'stockTasks'], as: 'boolean' },
+  { name: 'FLOCK_SERVICE_USAGE_DIR', path: ['service', 'usageDir'] },
   { name: 'FLOCK_NODE_CONFIG', path: ['node', 'config'] },
 ]
 
@@ -88,10 +97,9 @@ const VARIABLES: readonly {
 const RPC_URL_PREFIX = 'FLOCK_RPC_URL_'
 
 function environmentOverrides(env: LoadOptions['env']): Override[] {
-  const given = VARIABLES.flatMap(({ name, path, isInteger }) => {
+  const given = ENVIRONMENT.flatMap(({ name, path, as }) => {
     const text = env[name]
-    if (text === undefined || text === '') return []
-    return [{ path, source: name, value: isInteger && /^\d{1,15}$/.test(text) ? Number(text) : text }]
+    return text === undefined || text === '' ? [] : [{ path, source: name, value: valueOf(text, as) }]
   })
   const urls = Object.entries(env).flatMap(([name, value]) => {
     if (!name.startsWith(RPC_URL_PREFIX) || value === undefined || value === '') return []
@@ -99,4 +107,11 @@ function environmentOverrides(env: LoadOptions['env']): Override[] {
     return [{ path: ['networks', network, 'rpcUrl'], source: name, value }]
   })
   return [...given, ...urls]
+}
+
+/** What does not read as its kind stays text, which the schema then refuses by the name of the variable. */
+function valueOf(text: string, as: EnvironmentVariable['as']): string | number | boolean {
+  if (as === 'integer' && /^\d{1,15}$/.test(text)) return Number(text)
+  if (as === 'boolean' && /^(?:true|false)$/.test(text)) return text === 'true'
+  return text
 }

@@ -1,4 +1,5 @@
 import type { Override } from '../config/document.js'
+import { chooseNetwork } from '../config/networks.js'
 import { FlockError } from '../errors.js'
 import { parseAddress } from '../hex.js'
 import { MODEL, QUESTIONS } from './questions.js'
@@ -19,15 +20,24 @@ const MORE_FLAGS: readonly { readonly flag: string; readonly path: AnswerPath }[
 
 const CONTRIBUTOR_FLAGS = ['training', 'validator']
 
-/** The answers that were given as flags, each with the flag's name for errors. @throws USAGE_INVALID, ADDRESS_INVALID */
+/**
+ * The answers that were given as flags, each with the flag's name for errors.
+ * @throws USAGE_INVALID, ADDRESS_INVALID, NETWORK_UNKNOWN
+ */
 export function flagAnswers(flags: Readonly<Record<string, unknown>>): Override[] {
   return [...QUESTIONS, ...MORE_FLAGS].flatMap(({ flag, path }) => {
     const value = flags[flag]
     if (value === undefined) return []
     const source = `--${flag}`
+    if (flag === 'network' && typeof value === 'string') return [{ path, value: networkName(value), source }]
     if (!CONTRIBUTOR_FLAGS.includes(flag)) return [{ path, value, source }]
     return [{ path, value: (value as string[]).map((text) => parseContributor(text, source)), source }]
   })
+}
+
+/** Projects name networks; a chain id is looked up among the presets. @throws NETWORK_UNKNOWN */
+function networkName(network: string): string {
+  return /^\d+$/.test(network) ? chooseNetwork(null, { network, rpcUrl: null }).name : network
 }
 
 /** `0x...=3` as account and weight; the weight is 1 when it is left out. */

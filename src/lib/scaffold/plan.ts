@@ -3,7 +3,10 @@ import type { NetworkConfig } from '../config/networks.js'
 import type { FlockConfig } from '../config/schema.js'
 import { FlockError } from '../errors.js'
 import { parseNodeConfig, renderNodeConfig } from '../infernet/node-config.js'
+import { TARGET_FOLDERS } from './targets.js'
+import type { Target } from './targets.js'
 import { fillTemplate } from './template.js'
+import { containerIds, CONTAINER_PORT, contractName, templateValues } from './values.js'
 
 export interface PlannedFile {
   /** Inside the project, with forward slashes. */
@@ -11,47 +14,47 @@ export interface PlannedFile {
   readonly content: string
 }
 
-export interface Templates {
-  readonly project: Readonly<Record<string, string>>
-  readonly consumer: Readonly<Record<string, string>>
-}
+export const TEMPLATE_FOLDERS = [
+  'project',
+  'consumer',
+  'container',
+  'compose',
+  'kubernetes',
+  'systemd',
+] as const
 
-/** The port that services listen on inside their containers. */
-const SERVICE_PORT = 3000
+/** Templates by folder and path. */
+export type Templates = Readonly<Record<(typeof TEMPLATE_FOLDERS)[number], Readonly<Record<string, string>>>>
 
-/** All files of a project. Pure: the same configuration gives the same bytes. None holds a secret. */
+/** In the folder of a target: what README.md says about it. */
+const README_PART = 'README.part.md'
+
+/** All files of a project. Pure: the same configuration and targets give the same bytes. None holds a secret. */
 export function planProject(
   config: FlockConfig,
-  options: { readonly templates: Templates; readonly version: string },
+  options: {
+    readonly templates: Templates
+    readonly targets: readonly Target[]
+    readonly version: string
+  },
 ): PlannedFile[] {
+  const { templates, targets, version } = options
   const network = networkOf(config)
-  const consumer = contractName(config.name)
-  const values = {
-    name: config.name,
-    version: options.version,
-    consumer,
-    network: network.name,
-    chainId: String(network.chainId),
-    modelName: config.models[0]?.name ?? 'demo',
-    hostUrl: config.models[0]?.hosts[0]?.baseUrl ?? '',
-    port: String(config.service.port),
-    apiKeyExamples: apiKeyNames(config)
-      .map((name) => `\n# API key of a model server.\n${name}=\n`)
-      .join(''),
-    apiKeyVariables: apiKeyNames(config)
-      .map((name) => `      ${name}: \${${name}:?set it in .env}\n`)
-      .join(''),
-  }
-  const filled = (templates: Readonly<Record<string, string>>) =>
-    Object.entries(templates).map(([path, text]) => ({
-      path: targetPath(path, consumer),
-      content: fillTemplate(text, values),
-    }))
+  const folders = new Set(targets.flatMap((target) => [...TARGET_FOLDERS[target]]))
+  const added = Object.assign({}, ...[...folders].map((name) => templates[name])) as Record<string, string>
+  const values = templateValues(config, { network, version })
+  const parts = [...folders].map((name) => fillTemplate(templates[name][README_PART] ?? '', values))
+  const fill = ([path, text]: [string, string]) => ({
+    path: targetPath(path, contractName(config.name)),
+    content: fillTemplate(text, { ...values, targets: parts.join('') }),
+  })
+  const chosen = { ...templates.project, ...templates.consumer, ...added }
   const files = [
     { path: 'flock.yaml', content: checkedConfig(config) },
     { path: config.node.config, content: nodeConfig(config, network) },
-    ...filled(options.templates.project),
-    ...filled(options.templates.consumer),
+    ...Object.entries(chosen)
+      .filter(([path]) => path !== README_PART)
+      .map(fill),
   ]
   return files.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
@@ -67,15 +70,6 @@ function targetPath(path: string, consumer: string): string {
   return path.replace(/Consumer(?=(?:\.t)?\.sol$)/, consumer)
 }
 
-/** `my-host` as `MyHost`; a name that begins with a digit gets `Host` in front. */
-export function contractName(project: string): string {
-  const name = project
-    .split('-')
-    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
-    .join('')
-  return /^\d/.test(name) ? `Host${name}` : name
-}
-
 /** What is written must read back as what was meant. */
 function checkedConfig(config: FlockConfig): string {
   const text = renderConfig(config)
@@ -84,7 +78,6 @@ function checkedConfig(config: FlockConfig): string {
 }
 
 function nodeConfig(config: FlockConfig, network: NetworkConfig): string {
-  const ids = [...new Set(config.models.flatMap((model) => model.containers))]
   const isLocal = network.chainId === 31_337
   const { config: parsed } = parseNodeConfig({
     manage_containers: false,
@@ -102,17 +95,12 @@ function nodeConfig(config: FlockConfig, network: NetworkConfig): string {
         ? { sleep: 0.5, batch_size: 50, sync_period: 0.5 }
         : { sleep: 1, batch_size: 1800, sync_period: 1 },
     },
-    containers: ids.map((id) => ({
+    containers: containerIds(config).map((id) => ({
       id,
-      port: config.service.port === 0 ? SERVICE_PORT : config.service.port,
+      port: config.service.port === 0 ? CONTAINER_PORT : config.service.port,
       external: true,
       description: `FlockWorkflow of ${config.name}`,
     })),
   })
   return renderNodeConfig(parsed)
-}
-
-function apiKeyNames({ models }: FlockConfig): string[] {
-  const names = models.flatMap(({ hosts }) => hosts.flatMap(({ apiKeyEnv }) => apiKeyEnv ?? []))
-  return [...new Set(names)]
 }

@@ -1,7 +1,9 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
-import { findConfig, loadProject } from '../../../src/lib/config/load.js'
+import { parseConfig } from '../../../src/lib/config/document.js'
+import { ENVIRONMENT, findConfig, loadProject } from '../../../src/lib/config/load.js'
 import { withTempDir } from '../../helpers/temp-dir.js'
 
 describe('findConfig', () => {
@@ -43,6 +45,52 @@ describe('loadProject', () => {
     })
   })
 
+  it('takes every setting of the service from its variable', async () => {
+    await withTempDir(async (dir) => {
+      await writeFile(join(dir, 'flock.yaml'), 'name: host\n')
+      const env = {
+        FLOCK_SERVICE_MAX_BODY_BYTES: '2048',
+        FLOCK_SERVICE_ANSWERS_DIR: '/var/lib/flock/answers',
+        FLOCK_SERVICE_ANSWERS_FSYNC: 'interval',
+        FLOCK_SERVICE_ANSWERS_KEEP_DAYS: '7',
+        FLOCK_SERVICE_STOCK_TASKS: 'false',
+        FLOCK_SERVICE_USAGE_DIR: '/var/lib/flock/usage',
+      }
+
+      const { config } = await loadProject({ cwd: dir, env, configPath: null })
+
+      expect(config.service).toMatchObject({
+        maxBodyBytes: 2048,
+        answers: { dir: '/var/lib/flock/answers', fsync: 'interval', keepDays: 7 },
+        stockTasks: false,
+        usageDir: '/var/lib/flock/usage',
+      })
+    })
+  })
+
+  it.each([
+    ['FLOCK_SERVICE_PORT', 'tcp://10.0.0.1:3000', 'service.port'],
+    ['FLOCK_SERVICE_PORT', '1e3', 'service.port'],
+    ['FLOCK_SERVICE_PORT', '-1', 'service.port'],
+    ['FLOCK_SERVICE_MAX_BODY_BYTES', '1', 'service.maxBodyBytes'],
+    ['FLOCK_SERVICE_ANSWERS_FSYNC', 'sometimes', 'service.answers.fsync'],
+    ['FLOCK_SERVICE_ANSWERS_KEEP_DAYS', '0', 'service.answers.keepDays'],
+    ['FLOCK_SERVICE_ANSWERS_DIR', ' ', 'service.answers.dir'],
+    ['FLOCK_SERVICE_STOCK_TASKS', 'yes', 'service.stockTasks'],
+    ['FLOCK_SERVICE_USAGE_DIR', ' ', 'service.usageDir'],
+  ])('refuses %s when it is "%s"', async (name, value, path) => {
+    await withTempDir(async (dir) => {
+      await writeFile(join(dir, 'flock.yaml'), 'name: host\n')
+
+      const loading = loadProject({ cwd: dir, env: { [name]: value }, configPath: null })
+
+      await expect(loading).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        details: { faults: [{ path: `${name} (${path})` }] },
+      })
+    })
+  })
+
   it('names the variable when its value is not allowed, beside the faults of the file', async () => {
     await withTempDir(async (dir) => {
       await writeFile(join(dir, 'flock.yaml'), 'name: host\nnetwork: nowhere\nmodel: []\n')
@@ -75,5 +123,32 @@ describe('loadProject', () => {
         code: 'CONFIG_UNREADABLE',
       })
     })
+  })
+})
+
+describe('the environment of the service', () => {
+  const inService = ENVIRONMENT.filter(({ path }) => path[0] === 'service')
+
+  it('has a variable, named after it, for each setting that is one value', () => {
+    const leaves = (value: object, path: readonly string[]): string[][] =>
+      Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
+        if (Array.isArray(inner)) return []
+        return inner !== null && typeof inner === 'object' ? leaves(inner, [...path, key]) : [[...path, key]]
+      })
+    const nameOf = (path: readonly string[]) =>
+      ['flock', ...path].map((word) => word.replace(/[A-Z]/g, '_$&').toUpperCase()).join('_')
+
+    const expected = leaves(parseConfig('name: host').service, ['service'])
+
+    expect(inService.map(({ name, path }) => ({ name, path: path.join('.') }))).toEqual(
+      expect.arrayContaining(expected.map((path) => ({ name: nameOf(path), path: path.join('.') }))),
+    )
+    expect(inService).toHaveLength(expected.length)
+  })
+
+  it.each(['README.md', 'templates/project/README.md.tmpl'])('is listed in %s', async (file) => {
+    const text = await readFile(fileURLToPath(new URL(`../../../${file}`, import.meta.url)), 'utf8')
+
+    expect(inService.filter(({ name }) => !text.includes(`\`${name}\``))).toEqual([])
   })
 })

@@ -2,68 +2,28 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
-import { parse as parseYaml } from 'yaml'
 import { parseConfig } from '../../../src/lib/config/document.js'
-import type { FlockConfig } from '../../../src/lib/config/schema.js'
 import { parseNodeConfig } from '../../../src/lib/infernet/node-config.js'
 import { parseJson } from '../../../src/lib/json.js'
-import { completeDraft } from '../../../src/lib/scaffold/answers.js'
-import { contractName, planProject } from '../../../src/lib/scaffold/plan.js'
-import type { PlannedFile, Templates } from '../../../src/lib/scaffold/plan.js'
-import { readTemplates } from '../../../src/lib/scaffold/template.js'
+import { TARGETS } from '../../../src/lib/scaffold/targets.js'
 import { expectGolden, joinFiles } from '../../helpers/golden.js'
-
-const templatesDir = fileURLToPath(new URL('../../../templates', import.meta.url))
-
-const PLATFORM_ANSWERS = `
-name: paris-models
-network: base-sepolia
-models:
-  - name: assistant
-    hg_repo_id: flock-io/assistant
-    revision: 4f2c1e
-    base_model: Qwen2.5-7B
-    nodes: [0x70997970C51812dc3A010C7d01b50e0d17dc79C8]
-    hosts: [{ baseUrl: https://api.flock.io/v1 }]
-`
-
-async function templates(): Promise<Templates> {
-  return {
-    project: await readTemplates(join(templatesDir, 'project')),
-    consumer: await readTemplates(join(templatesDir, 'consumer')),
-  }
-}
-
-function configOf(answers: string): FlockConfig {
-  return parseConfig(answers, { complete: (draft) => completeDraft(draft, 'my-host') })
-}
-
-async function plan(answers: string): Promise<PlannedFile[]> {
-  return planProject(configOf(answers), { templates: await templates(), version: '1.2.3' })
-}
-
-function contentOf(files: readonly PlannedFile[], path: string): string {
-  const file = files.find((item) => item.path === path)
-  if (!file) throw new Error(`no ${path} among ${files.map((item) => item.path).join(', ')}`)
-  return file.content
-}
+import { configOf, contentOf, planAnswers, PLATFORM_ANSWERS, RICH_ANSWERS } from '../../helpers/scaffold.js'
 
 describe.each([
   ['local', ''],
   ['platform', PLATFORM_ANSWERS],
 ])('the project "%s"', (name, answers) => {
   it('is what it was when people last read it', async () => {
-    await expectGolden(`project/${name}.txt`, joinFiles(await plan(answers)))
+    await expectGolden(`project/${name}.txt`, joinFiles(await planAnswers(answers)))
   })
 
   it('has a flock.yaml that reads back as the configuration it came from', async () => {
-    expect(parseConfig(contentOf(await plan(answers), 'flock.yaml'))).toEqual(configOf(answers))
+    expect(parseConfig(contentOf(await planAnswers(answers), 'flock.yaml'))).toEqual(configOf(answers))
   })
 
   it('has a configuration for the reference node, without its key', async () => {
-    const text = contentOf(await plan(answers), 'node/config.json')
+    const text = contentOf(await planAnswers(answers), 'node/config.json')
 
     const { config, warnings } = parseNodeConfig(parseJson(text, 'config.json'))
 
@@ -78,26 +38,101 @@ describe.each([
   })
 
   it('holds no secret', async () => {
-    const text = joinFiles(await plan(answers))
+    const text = joinFiles(await planAnswers(answers))
 
     expect(text).not.toMatch(/\b(?:0x)?[0-9a-fA-F]{64}\b/)
     expect(text).not.toMatch(/^\w*(?:KEY|TOKEN|PASSWORD)=(?!\.\.\. ).+$/m)
   })
+})
 
-  it('has a compose file that gives each container its own secrets only', async () => {
-    const { services } = parseYaml(contentOf(await plan(answers), 'compose.yaml')) as {
-      services: Record<string, { environment?: Record<string, string>; image: string }>
-    }
-    const secretsOf = (service: string) =>
-      Object.keys(services[service]?.environment ?? {}).filter((key) => key.endsWith('_KEY'))
+describe('the entry of the service in node/config.json', () => {
+  it('has the keys of the reference node 1.4.0, each of its type', async () => {
+    const text = contentOf(await planAnswers(RICH_ANSWERS), 'node/config.json')
 
-    expect(services.node?.image).toBe('ritualnetwork/infernet-node:1.4.0')
-    expect(services.redis?.image).toBe('redis:7.4.0')
-    expect(secretsOf('workflow')).toEqual(
-      name === 'platform' ? ['FLOCK_RECEIPT_KEY', 'FLOCK_API_KEY'] : ['FLOCK_RECEIPT_KEY'],
+    const { containers } = JSON.parse(text) as { containers: unknown[] }
+
+    expect(containers).toEqual(
+      ['flock-workflow', 'odd-"$id"'].map((id) => ({
+        id,
+        image: '',
+        url: '',
+        bearer: '',
+        port: 3000,
+        external: true,
+        gpu: false,
+        accepted_payments: {},
+        allowed_ips: [],
+        allowed_addresses: [],
+        allowed_delegate_addresses: [],
+        description: 'FlockWorkflow of 2-towers',
+        command: '',
+        env: {},
+        generates_proofs: false,
+        volumes: [],
+      })),
     )
-    expect(secretsOf('node-config')).toEqual(['FLOCK_NODE_KEY'])
-    expect(secretsOf('node')).toEqual([])
+  })
+
+  it('names the port that the service listens on, and that of containers where it takes any', async () => {
+    const portFor = async (service: string) => {
+      const text = contentOf(await planAnswers(`service: { port: ${service} }`), 'node/config.json')
+      return parseNodeConfig(parseJson(text, 'config.json')).config.containers[0]?.port
+    }
+
+    await expect(portFor('4321')).resolves.toBe(4321)
+    await expect(portFor('0')).resolves.toBe(3000)
+  })
+})
+
+describe('the targets of a project', () => {
+  const CONTAINER = ['.dockerignore', 'Dockerfile']
+  const added = {
+    compose: [...CONTAINER, 'compose.yaml'],
+    kubernetes: [
+      ...CONTAINER,
+      'kubernetes/autoscaler.yaml',
+      'kubernetes/disruption-budget.yaml',
+      'kubernetes/network-policy.yaml',
+      'kubernetes/secret.example.yaml',
+      'kubernetes/service-monitor.yaml',
+      'kubernetes/service.yaml',
+      'kubernetes/stateful-set.yaml',
+      'kustomization.yaml',
+    ],
+    systemd: ['systemd/flock-workflow.service'],
+    bare: [],
+  }
+
+  it.each(TARGETS)('add their own files and a part of the README: %s', async (target) => {
+    const bare = await planAnswers('', ['bare'])
+
+    const files = await planAnswers('', [target])
+
+    const common = bare.map(({ path }) => path)
+    expect(files.map(({ path }) => path).filter((path) => !common.includes(path))).toEqual(added[target])
+    const headings = contentOf(files, 'README.md').match(/^## (?:With|On K|Under).*$/gm)
+    expect(headings ?? []).toHaveLength(target === 'bare' ? 0 : 1)
+  })
+
+  it('go together, in any order', async () => {
+    const files = await planAnswers('', ['systemd', 'kubernetes', 'compose', 'bare'])
+    const paths = files.map(({ path }) => path)
+
+    expect(new Set(paths).size).toBe(paths.length)
+    expect(paths).toEqual(expect.arrayContaining(Object.values(added).flat()))
+    expect(contentOf(files, 'README.md').match(/^## (?:With|On K|Under).*$/gm)).toEqual([
+      '## Under systemd',
+      '## On Kubernetes',
+      '## With Docker Compose',
+    ])
+  })
+
+  it.each(TARGETS)('put no secret anywhere: %s', async (target) => {
+    const text = joinFiles(await planAnswers(RICH_ANSWERS, [target]))
+
+    expect(text).not.toMatch(/\b(?:0x)?[0-9a-fA-F]{64}\b/)
+    expect(text).not.toMatch(/^\w*(?:KEY|TOKEN|PASSWORD)=(?!\.\.\. ).+$/m)
+    expect(text).not.toMatch(/\{\{\w+\}\}/)
   })
 })
 
@@ -110,7 +145,7 @@ describe('node/render-config.mjs', () => {
   ): Promise<{ text: string; mode: number }> {
     const dir = mkdtempSync(join(tmpdir(), 'flock-render-'))
     try {
-      writeFileSync(join(dir, 'render.mjs'), contentOf(await plan(''), 'node/render-config.mjs'))
+      writeFileSync(join(dir, 'render.mjs'), contentOf(await planAnswers(''), 'node/render-config.mjs'))
       writeFileSync(join(dir, 'config.json'), config)
       const target = join(dir, 'secret.json')
       const args = [join(dir, 'render.mjs'), join(dir, 'config.json'), target]
@@ -122,7 +157,7 @@ describe('node/render-config.mjs', () => {
   }
 
   it('makes the file that the reference node starts with, for its owner only', async () => {
-    const files = await plan('')
+    const files = await planAnswers('')
 
     const { text, mode } = await render(contentOf(files, 'node/config.json'), {
       FLOCK_NODE_KEY: key,
@@ -139,7 +174,7 @@ describe('node/render-config.mjs', () => {
   })
 
   it('keeps amounts beyond 2^53 exact', async () => {
-    const config = contentOf(await plan(''), 'node/config.json').replace(
+    const config = contentOf(await planAnswers(''), 'node/config.json').replace(
       '"accepted_payments": {}',
       '"accepted_payments": { "0x5aB3D4c385B400F3aBB49e80DE2fAF6a88A7B691": 1000000000000000001 }',
     )
@@ -153,15 +188,5 @@ describe('node/render-config.mjs', () => {
 
   it('refuses to write a file without a key', async () => {
     await expect(render('{}', { FLOCK_NODE_KEY: '' })).rejects.toThrow('FLOCK_NODE_KEY is not a private key')
-  })
-})
-
-describe('contractName', () => {
-  it.each([
-    ['my-host', 'MyHost'],
-    ['paris', 'Paris'],
-    ['2-towers', 'Host2Towers'],
-  ])('makes a Solidity name of %s', (project, name) => {
-    expect(contractName(project)).toBe(name)
   })
 })
