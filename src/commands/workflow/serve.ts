@@ -15,6 +15,8 @@ import { createServiceServer } from '../../lib/service/server.js'
 import { createReceiptKey } from '../../lib/usage/receipt-key.js'
 
 const MAX_DRAIN_SEC = 600
+/** What a host may take for an answer when its configuration says nothing else. */
+const DEFAULT_DRAIN_SEC = 120
 
 export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson> {
   static override summary =
@@ -22,7 +24,9 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
   static override description = [
     'Serves the routes of an Infernet container and those of OpenAI for clients with keys, until Ctrl-C or SIGTERM; what',
     'is under way is finished first. On SIGHUP models, hosts and clients are read again from flock.yaml; address, folders',
-    'and the key of the receipt signer stay. Needs no RPC endpoint. The key of the receipt signer comes from FLOCK_RECEIPT_KEY or a keystore.',
+    'and the key of the receipt signer stay. Needs no RPC endpoint. The key of the receipt signer comes from',
+    'FLOCK_RECEIPT_KEY or a keystore. Each setting under service in flock.yaml has a variable that stands over it, for',
+    'instance FLOCK_SERVICE_PORT: see README.md.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -50,7 +54,7 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
       summary: 'Seconds that tasks under way may take once the service is stopped.',
       helpValue: '<s>',
       env: 'FLOCK_DRAIN_TIMEOUT',
-      default: 30,
+      default: DEFAULT_DRAIN_SEC,
       min: 0,
       max: MAX_DRAIN_SEC,
     }),
@@ -61,6 +65,9 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
 
   async run(): Promise<WorkflowServeJson> {
     const { flags } = await this.parse(WorkflowServeCommand)
+    // A signal that comes before there is anything to read again must not end the process.
+    let reload = async (): Promise<void> => Promise.resolve()
+    this.onHangup(async () => reload())
     const project = await this.loadProject()
     const { chainId, name } = await this.networkOf(project.config)
     const { usageMeter, modelHost } = servedContracts(recordDirOf(project.dir), { chainId, name, ...flags })
@@ -95,13 +102,13 @@ export default class WorkflowServeCommand extends FlockCommand<WorkflowServeJson
         signal: this.signal,
         timeouts,
       })
-      this.onHangup(async () => {
+      reload = async () => {
         const next = this.#settingsOf(await this.loadProject(), flags.model, receiptKey.address)
         server.use(await opened.reload(next))
         this.logger.info('The configuration was read again.', {
           models: next.models.map((model) => model.name),
         })
-      })
+      }
       const result = workflowServeJson(server, opened.service.workflow, { chainId, usageMeter })
       this.announce(result, [server.url])
       await server.closed

@@ -62,8 +62,10 @@ export function watchSignals(options: {
  * wrong then is logged: the service goes on as it was.
  */
 export function watchHangups(reload: () => Promise<void>, log: Logger): { close(): void } {
+  let last = Promise.resolve()
   const onHangup = () => {
-    reload().catch((thrown: unknown) => {
+    // One after the other: the file that was read last counts.
+    last = last.then(reload).catch((thrown: unknown) => {
       const { code, message, details } = toFlockError(thrown)
       log.error('The configuration was not changed.', { code, reason: message, ...details })
     })

@@ -94,8 +94,10 @@ async function readSecretFile(
   missingCode: 'KEYSTORE_INVALID' | 'KEY_MISSING',
 ): Promise<string> {
   try {
-    const { mode } = await stat(path)
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    const { mode, uid } = await stat(path)
+    // What root hands to a service, as credentials of systemd and secrets of Kubernetes are, its group may read.
+    const refused = uid === 0 && process.getuid?.() !== 0 ? 0o037 : 0o077
+    if (process.platform !== 'win32' && (mode & refused) !== 0)
       throw new FlockError('PERMISSION_TOO_OPEN', `${path} can be read by others (mode ${octal(mode)}).`, {
         details: { file: path, mode: octal(mode) },
         hint: `chmod 600 ${path}`,
