@@ -111,12 +111,12 @@ export function createAttempts({ table, nowMs, random, log, onCall }: AttemptsOp
     if (verdict === 'ok' || verdict === 'refused') channel.health.succeeded(endMs)
     else if (verdict === 'failed') channel.health.failed(endMs)
     else if (verdict === 'busy') channel.health.rested(endMs, restOf(error))
-    if (error === undefined || isTimeout(error) || (isOvertaken(error) && cause !== 'hedge')) {
+    const isMeasured = isStream ? firstEventMs !== null : error === undefined
+    if (isMeasured || isTooSlow(error, cause)) {
       const sampleMs = isStream ? (firstEventMs ?? durationMs) : durationMs
       const latency = isStream ? channel.streamLatency : channel.answerLatency
       // A call that was broken off would have taken longer, so it speaks only against its host.
-      const isKnown = error === undefined || sampleMs > (latency.valueMs(endMs) ?? 0)
-      if (isKnown) latency.record(sampleMs, endMs)
+      if (isMeasured || sampleMs > (latency.valueMs(endMs) ?? 0)) latency.record(sampleMs, endMs)
       if (state.route.routing.hedge) samplesOf(attempt).record(sampleMs)
     }
     channel.leave()
@@ -240,6 +240,12 @@ function isCalledOff(error: FlockError, { signal }: Seeker): boolean {
 export function speaksOfHost(error: FlockError): boolean {
   const verdict = verdictOf(error)
   return verdict === 'failed' || verdict === 'busy'
+}
+
+/** Whether a call was broken off because it took long. */
+function isTooSlow(error: FlockError | undefined, cause: CallCause): boolean {
+  if (error === undefined) return false
+  return isTimeout(error) || (isOvertaken(error) && cause !== 'hedge')
 }
 
 function samplesOf({ state, isStream }: Attempt) {

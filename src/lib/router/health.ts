@@ -10,6 +10,8 @@ export interface HealthTracker {
   circuit(nowMs: number): Circuit
   /** From 0.1 to 1: how much of its share a host may take again. One that was away begins slowly. */
   warmth(nowMs: number): number
+  /** Above 0, up to 1: the share of its last calls that a host answered; 1 when nothing speaks against it. */
+  trust(nowMs: number): number
 }
 
 /** One failure may be chance and two may be one restart. */
@@ -56,6 +58,11 @@ export function createHealthTracker(): HealthTracker {
     return calls >= CALLS_TO_JUDGE && failures / calls >= FAILED_SHARE_TO_OPEN
   }
 
+  /** One call more than there were, so that a first failure is not the last word. */
+  function answeredShare(calls: number, failures: number): number {
+    return failures === 0 ? 1 : (calls - failures + 1) / (calls + 1)
+  }
+
   function open(nowMs: number): void {
     openUntilMs = nowMs + Math.min(FIRST_PAUSE_MS * 2 ** Math.min(openings, 10), LONGEST_PAUSE_MS)
     openings += 1
@@ -99,6 +106,14 @@ export function createHealthTracker(): HealthTracker {
       if (share < 1) return Math.max(share, LEAST_WARMTH)
       warmSinceMs = null
       return 1
+    },
+    trust(nowMs) {
+      // The circuit says when such a host is tried again, and a trial has to reach it.
+      if (isOpen) return 1
+      const age = nowMs - windowStartMs
+      if (age >= 2 * WINDOW_MS) return 1
+      if (age >= WINDOW_MS) return answeredShare(present.calls, present.failures)
+      return answeredShare(present.calls + previous.calls, present.failures + previous.failures)
     },
   }
 }

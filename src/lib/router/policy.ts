@@ -3,7 +3,8 @@ import type { Host } from './hosts.js'
 /**
  * `latency`: the least expected wait, by peak-EWMA latency times requests under way. `least-outstanding`: the fewest
  * requests under way. `weighted`: at random by weight. `priority`: the lowest priority number, the next when full.
- * `sticky`: the same host for the same requester, as long as hosts stay the same.
+ * `sticky`: the same host for the same requester, as long as hosts stay the same. The first two, and `priority` among
+ * equals, ask less of hosts that fail: who fails fast has little to do, and would otherwise draw all requests.
  */
 export const POLICIES = ['latency', 'least-outstanding', 'weighted', 'priority', 'sticky'] as const
 export type Policy = (typeof POLICIES)[number]
@@ -17,6 +18,8 @@ export interface HostState {
   readonly latencyMs: number | null
   /** From 0.1 to 1: how much of its share the host may take. */
   readonly warmth: number
+  /** Above 0, up to 1: the share of its last calls that the host answered. */
+  readonly trust: number
 }
 
 export interface Choice {
@@ -54,14 +57,20 @@ export function chooseHost<S extends HostState>(states: readonly S[], choice: Ch
   }
 }
 
-function load({ host, outstanding, warmth }: HostState): number {
-  return (outstanding + 1) / (host.weight * warmth)
+/** Trust counts twice: what fails has cost its own time, and costs that of another call. */
+function load({ host, outstanding, warmth, trust }: HostState): number {
+  return (outstanding + 1) / (host.weight * warmth * trust * trust)
 }
+
+/** What is expected of a host that has yet to answer: more than of any that did. */
+const UNKNOWN_MS = 1e12
+/** Below that, hosts are equally fast, and what else is known of them decides. */
+const LEAST_MS = 1
 
 /** A host that was never asked gets one request; more only when that one has shown how long it takes. */
 function expectedWait(state: HostState): number {
-  if (state.latencyMs === null) return state.outstanding === 0 ? 0 : Number.MAX_VALUE
-  return state.latencyMs * load(state)
+  if (state.latencyMs !== null) return Math.max(state.latencyMs, LEAST_MS) * load(state)
+  return state.outstanding === 0 && state.trust === 1 ? 0 : UNKNOWN_MS * load(state)
 }
 
 function least<S extends HostState>(states: readonly S[], cost: (state: S) => number): S {

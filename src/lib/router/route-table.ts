@@ -183,6 +183,7 @@ function choose(free: readonly Channel[], { route }: RouteState, seeker: Seeker)
     outstanding: channel.outstanding(),
     latencyMs: latencyOf(channel, seeker, nowMs),
     warmth: channel.health.warmth(nowMs),
+    trust: channel.health.trust(nowMs),
   }))
   const { key, random } = seeker
   return chooseHost(states, { policy: route.routing.policy, key, random }).channel

@@ -338,13 +338,51 @@ describe('a connection that its host closed while it was kept', () => {
 describe('a host that fails every second time', () => {
   it('is put out of use although it never fails three times in a row', async () => {
     const a = await world.host('a', [everySecond(completion('from a'), json(500, {}))])
-    const b = await world.host('b', [completion('from b')])
-    const route = routeOf([a.host, b.host])
+    const b = await world.host('b', [completion('from b')], { priority: 1 })
+    const route = routeOf([a.host, b.host], { policy: 'priority' })
 
     for (let turn = 0; turn < 30; turn += 1) await ask(route)
 
     expect(a.server.requests).toHaveLength(10)
     expect(reportOf('a')).toMatchObject({ circuit: 'open' })
+  })
+
+  it('is asked less, although it has less to do than those that answer', async () => {
+    const a = await world.host('a', [everySecond(completion('from a'), json(500, {}))])
+    const b = await world.host('b', [completion('from b')])
+    const route = routeOf([a.host, b.host])
+
+    for (let turn = 0; turn < 30; turn += 1) await ask(route)
+
+    expect(a.server.requests).toHaveLength(2)
+  })
+})
+
+describe('a host that breaks off each stream', () => {
+  it('does not draw them all, though it answers whole requests and nobody knows how fast it streams', async () => {
+    const isStream = (body: Record<string, unknown>) => body.stream === true
+    const a = await world.host('a', [
+      (response, got) => {
+        const answer = isStream(got.body) ? stream(['half of '], null, 'cut') : completion('from a')
+        answer(response, got)
+      },
+    ])
+    const b = await world.host('b', [
+      (response, got) => {
+        const answer = isStream(got.body) ? stream(['from b']) : completion('from b')
+        answer(response, got)
+      },
+    ])
+    const route = routeOf([a.host, b.host], { policy: 'latency' })
+
+    for (let turn = 0; turn < 20; turn += 1) {
+      await ask(route)
+      await askStream(route).catch(() => undefined)
+    }
+
+    const streamsAt = ({ server }: typeof a) => server.requests.filter(({ body }) => isStream(body)).length
+    expect(streamsAt(a)).toBeLessThan(3)
+    expect(streamsAt(b)).toBeGreaterThan(17)
   })
 })
 
@@ -352,12 +390,14 @@ describe('a host that came back', () => {
   it('begins with a tenth of its share', async () => {
     const gate = createGate()
     const a = await world.host('a', [json(500, {})])
-    const b = await world.host('b', [completion('from b')])
-    const route = routeOf([a.host, b.host])
-    for (let turn = 0; turn < 3; turn += 1) await ask(route)
+    const b = await world.host('b', [completion('from b')], { priority: 1 })
+    const first = routeOf([a.host, b.host], { policy: 'priority' })
+    for (let turn = 0; turn < 3; turn += 1) await ask(first)
     a.server.answerWith(completion('back'))
     world.clockMs = 2_000
-    expect((await ask(route)).text).toBe('back')
+    expect((await ask(first)).text).toBe('back')
+    const route = routeOf([a.host, b.host])
+    world.forward.use([route])
 
     for (const { server } of [a, b]) server.answerWith(gate.hold(completion('ok')))
     const all = Array.from({ length: 22 }, () => ask(route))

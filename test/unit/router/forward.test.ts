@@ -324,7 +324,8 @@ describe('falling back to another host', () => {
   it('avoids a host after three failures, tries it once its pause is over, and takes it back', async () => {
     const first = await fake(json(500, {}))
     const second = await fake(completion('ok'))
-    const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
+    const hosts = [hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b', priority: 1 })]
+    const route = routeOf(hosts, { policy: 'priority' })
     const forward = forwardOf()
     const ask = async () => (await forward.complete(request, { route })).hostId
 

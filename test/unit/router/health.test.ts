@@ -130,6 +130,58 @@ describe('a host that fails now and then', () => {
   })
 })
 
+describe('the trust in a host', () => {
+  it('is whole as long as nothing speaks against it', () => {
+    const health = createHealthTracker()
+    expect(health.trust(0)).toBe(1)
+
+    health.succeeded(0)
+
+    expect(health.trust(0)).toBe(1)
+  })
+
+  it.each([
+    [1, 1, 1 / 2],
+    [1, 2, 2 / 3],
+    [1, 9, 9 / 10],
+    [2, 8, 7 / 9],
+  ])('after %d failures in %d calls is %d', (failures, calls, expected) => {
+    const health = createHealthTracker()
+    for (let call = 0; call < failures; call += 1) health.failed(0)
+    for (let call = failures; call < calls; call += 1) health.succeeded(0)
+
+    expect(health.trust(0)).toBeCloseTo(expected, 9)
+  })
+
+  it('comes back within twenty seconds, though nobody asks', () => {
+    const health = failed(1, 100_000)
+
+    expect(health.trust(109_999)).toBe(0.5)
+    expect(health.trust(119_999)).toBe(0.5)
+    expect(health.trust(120_000)).toBe(1)
+  })
+
+  it('looks at two windows of ten seconds', () => {
+    const health = failed(1, 100_000)
+    health.succeeded(112_000)
+
+    expect(health.trust(112_000)).toBeCloseTo(2 / 3, 9)
+    expect(health.trust(122_000)).toBe(1)
+  })
+
+  it('does not stand in the way of a trial', () => {
+    expect(failed(3).trust(2_000)).toBe(1)
+  })
+
+  it('is whole for a host that came back', () => {
+    const health = failed(3)
+
+    health.succeeded(2_000)
+
+    expect(health.trust(2_000)).toBe(1)
+  })
+})
+
 describe('a host that asks for time', () => {
   it('rests for as long as it said, and then is in use at once', () => {
     const health = createHealthTracker()

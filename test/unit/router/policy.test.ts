@@ -6,8 +6,8 @@ import { hostOf } from '../../helpers/hosts.js'
 
 type Spec = Partial<Omit<HostState, 'host'>> & Partial<HostSettings> & { id: string }
 
-function stateOf({ outstanding = 0, latencyMs = null, warmth = 1, ...settings }: Spec): HostState {
-  return { host: hostOf(settings), outstanding, latencyMs, warmth }
+function stateOf({ outstanding = 0, latencyMs = null, warmth = 1, trust = 1, ...settings }: Spec): HostState {
+  return { host: hostOf(settings), outstanding, latencyMs, warmth, trust }
 }
 
 function choose(policy: Policy, specs: Spec[], key: string | null = null, random = 0): string {
@@ -86,6 +86,46 @@ describe('the policy latency', () => {
       'b',
     ],
     [
+      'the host with fewer requests of two that answer at once',
+      [
+        { id: 'a', latencyMs: 0, outstanding: 2 },
+        { id: 'b', latencyMs: 0.9 },
+      ],
+      'b',
+    ],
+    [
+      'the host that does not fail of two that answer at once',
+      [
+        { id: 'a', latencyMs: 0, trust: 0.9 },
+        { id: 'b', latencyMs: 0 },
+      ],
+      'b',
+    ],
+    [
+      'a host that answers before one that fails and was never seen to answer',
+      [
+        { id: 'a', trust: 0.5 },
+        { id: 'b', latencyMs: 5_000, outstanding: 60 },
+      ],
+      'b',
+    ],
+    [
+      'the one that fails less while none was seen to answer',
+      [
+        { id: 'a', trust: 0.25 },
+        { id: 'b', trust: 0.5, outstanding: 2 },
+      ],
+      'b',
+    ],
+    [
+      'a slower host before one that fails every third time',
+      [
+        { id: 'a', latencyMs: 10, trust: 2 / 3 },
+        { id: 'b', latencyMs: 20 },
+      ],
+      'b',
+    ],
+    [
       'the warm one of two equal hosts',
       [
         { id: 'a', latencyMs: 10, warmth: 0.1 },
@@ -123,6 +163,14 @@ describe('the policy least-outstanding', () => {
       [
         { id: 'a', outstanding: 2 },
         { id: 'b', outstanding: 4, weight: 2 },
+      ],
+      'b',
+    ],
+    [
+      'the host with more requests when the other one has few because it fails',
+      [
+        { id: 'a', trust: 0.5 },
+        { id: 'b', outstanding: 2 },
       ],
       'b',
     ],
