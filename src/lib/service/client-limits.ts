@@ -20,6 +20,8 @@ export type Admission =
   | { readonly permit: null; readonly refusal: ClientRefusal }
 
 export interface ClientLimits {
+  /** Why no request would be let in now, whatever it may use; null when one may be. Costs nothing. */
+  refusal(): ClientRefusal | null
   /**
    * Lets a request in or says why not; a refused request costs nothing.
    * @param estimatedTokens what it may use at most: its prompt by estimate and the completion tokens that it asks for
@@ -53,17 +55,25 @@ export function createClientLimits(
     return all
   }
 
-  function refuse(scarcity: Omit<Scarcity, 'headers'>): Admission {
-    return { permit: null, refusal: rateRefusal({ ...scarcity, headers: headers() }) }
+  function refuse(scarcity: Omit<Scarcity, 'headers'>): ClientRefusal {
+    return rateRefusal({ ...scarcity, headers: headers() })
+  }
+
+  function refusal(): ClientRefusal | null {
+    if (maxConcurrent !== null && underWay.size >= maxConcurrent) return refuse(busy(maxConcurrent))
+    return requests?.check(1).ok === false ? refuse(tooManyRequests(requests)) : null
   }
 
   return {
+    refusal,
     admit(estimatedTokens) {
-      if (maxConcurrent !== null && underWay.size >= maxConcurrent) return refuse(busy(maxConcurrent))
-      if (requests?.check(1).ok === false) return refuse(tooManyRequests(requests))
+      const refused = refusal()
+      if (refused !== null) return { permit: null, refusal: refused }
       const cost = Math.ceil(estimatedTokens)
       const reservation = tokens?.reserve(cost) ?? null
-      if (tokens !== null && reservation === null) return refuse(tooManyTokens(tokens, cost))
+      if (tokens !== null && reservation === null) {
+        return { permit: null, refusal: refuse(tooManyTokens(tokens, cost)) }
+      }
       requests?.take(1)
       const permit: Permit = { reservation }
       underWay.add(permit)

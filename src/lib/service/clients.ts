@@ -3,6 +3,7 @@ import { FlockError } from '../errors.js'
 import { type RequestHeaders, digestOfKey, faultOfKey, parseKeyHash, sentKey } from './client-keys.js'
 import { type ClientLimitSettings, type ClientLimits, createClientLimits } from './client-limits.js'
 import { type ClientRefusal, authRefusal, modelRefusal } from './client-refusal.js'
+import { isLoopbackAddress } from './loopback.js'
 
 /** A client as the operator names it; an entry of `service.clients` of `flock.yaml` fits. */
 export interface ClientSettings extends ClientLimitSettings {
@@ -27,6 +28,8 @@ export type Authentication =
   | { readonly client: null; readonly refusal: ClientRefusal }
 
 export interface Clients {
+  /** True when there are no keys, and so everybody is served. */
+  readonly isOpen: boolean
   /** All names that a client can have, for metrics. */
   readonly names: readonly string[]
   /** Finds the client whose key is sent. Without any clients everybody is `ANONYMOUS`. */
@@ -57,8 +60,6 @@ const LIMITS = ['requestsPerMinute', 'tokensPerMinute', 'maxConcurrent'] as cons
 /** Up to here the arithmetic of the rate limits is exact. */
 const MAX_LIMIT = 1_000_000_000
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i
-
 /** @throws CONFIG_INVALID with every fault in `details.faults`; keys are not shown */
 export function createClients(settings: readonly ClientSettings[], context: ClientsContext): Clients {
   const faults: Fault[] = []
@@ -87,6 +88,7 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
   const anonymous = createClient({ name: ANONYMOUS, models: null, ...NO_LIMITS }, context)
   const isOpen = settings.length === 0
   return {
+    isOpen,
     names: isOpen ? [ANONYMOUS] : [...names],
     authenticate(headers) {
       if (isOpen) return { client: anonymous, refusal: null }
@@ -99,7 +101,7 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
       return client.allows(model) ? null : modelRefusal(client.name, model)
     },
     requireClients(host) {
-      if (!isOpen || LOOPBACK.test(host)) return
+      if (!isOpen || isLoopbackAddress(host)) return
       throw new FlockError(
         'CONFIG_INVALID',
         `The OpenAI-compatible routes on ${host} would be open to everybody who reaches it.`,

@@ -13,6 +13,8 @@ export interface ExchangeLabels {
   /** Names of the configuration. */
   model: string | null
   client: string | null
+  /** The status of an error that came too late to be the answer's own. */
+  lateStatus: number | null
   /** True once the first piece of a stream is on its way. */
   isStreaming: boolean
 }

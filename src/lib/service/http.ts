@@ -45,7 +45,7 @@ export function sendText(
 /**
  * Writes one piece of a long answer and waits while the client is slower than the answer.
  * @param stallMs how long the client may take nothing
- * @throws INTERRUPTED when it takes longer, or goes away
+ * @throws INTERRUPTED when it takes longer, which closes the connection, or goes away
  */
 export async function writePiece(response: ServerResponse, piece: string, stallMs: number): Promise<void> {
   if (response.destroyed) throw gone()
@@ -57,6 +57,7 @@ export async function writePiece(response: ServerResponse, piece: string, stallM
   try {
     await once(response, 'drain', { signal: AbortSignal.any([stalled, closed.signal]) })
   } catch {
+    response.destroy()
     throw gone()
   } finally {
     response.off('close', onClose)

@@ -12,6 +12,13 @@ export interface MeteredUsage extends ReportedUsage {
 export type Metered =
   { readonly usage: MeteredUsage; readonly fault: null } | { readonly usage: null; readonly fault: string }
 
+export interface MeteredTexts {
+  readonly prompt: readonly string[]
+  /** Tokens of the prompt that were given as such, and not as text. */
+  readonly inputTokens?: number
+  readonly completion: string
+}
+
 export interface Metering {
   /**
    * The usage of an answer: as the host reported it, else as the model's tokenizer counts it. A tokenizer sees the
@@ -20,7 +27,7 @@ export interface Metering {
   meter(
     model: ServedModel,
     answer: { readonly usage: ReportedUsage | null; readonly usageFault: string | null },
-    texts: { readonly prompt: readonly string[]; readonly completion: string },
+    texts: MeteredTexts,
   ): Metered
   /** Prompt tokens as well as they can be told before a host is asked. */
   estimate(model: ServedModel, texts: readonly string[]): number
@@ -32,13 +39,13 @@ const CHARACTERS_PER_TOKEN = 4
 /** @param counters by name of the model; models without one are metered by what hosts report alone */
 export function createMetering(counters: ReadonlyMap<string, Pick<TokenCounter, 'count'>>): Metering {
   return {
-    meter(model, { usage, usageFault }, { prompt, completion }) {
+    meter(model, { usage, usageFault }, { prompt, inputTokens = 0, completion }) {
       if (usage !== null) return { usage: { ...usage, source: 'host' }, fault: null }
       const counter = counters.get(model.name)
       if (counter === undefined) return { usage: null, fault: usageFault ?? 'no usage was reported' }
       return {
         usage: {
-          promptTokens: sumOf(prompt, counter),
+          promptTokens: inputTokens + sumOf(prompt, counter),
           completionTokens: counter.count(completion),
           cachedTokens: 0,
           reasoningTokens: 0,

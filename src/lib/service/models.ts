@@ -4,6 +4,9 @@ import { type Artifact, artifactIdOf, modelIdOf } from '../models/model.js'
 import { type ApiKeySources, type HostSettings, parseHosts } from '../router/hosts.js'
 import type { ModelRoute, RoutingSettings } from '../router/route-table.js'
 
+/** Longest name that is repeated where it names no model: strangers choose it. */
+const MAX_SHOWN = 128
+
 /** A model that the service answers for. */
 export interface ServedModel {
   readonly modelId: Hex
@@ -57,13 +60,16 @@ export function findModel(models: readonly ServedModel[], wanted: string | null)
     if (only !== undefined && others.length === 0) return only
     throw new FlockError('TASK_INVALID', `The task has to name its model: one of ${names}.`)
   }
-  const model = models.find(
-    ({ name, aliases, modelId }) =>
-      name === wanted || aliases.includes(wanted) || modelId.toLowerCase() === wanted.toLowerCase(),
-  )
+  const model = models.find((candidate) => isNamed(candidate, wanted))
   if (model !== undefined) return model
-  throw new FlockError('TASK_NOT_FOUND', `This service does not serve the model ${JSON.stringify(wanted)}.`, {
-    details: { model: wanted },
+  const shown = wanted.slice(0, MAX_SHOWN)
+  throw new FlockError('TASK_NOT_FOUND', `This service does not serve the model ${JSON.stringify(shown)}.`, {
+    details: { model: shown },
     hint: `It serves ${names === '' ? 'no model' : names}.`,
   })
+}
+
+/** True when the model goes by that name, or has that id. */
+export function isNamed({ name, aliases, modelId }: ServedModel, wanted: string): boolean {
+  return name === wanted || aliases.includes(wanted) || modelId === wanted.toLowerCase()
 }

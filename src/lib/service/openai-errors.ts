@@ -1,4 +1,4 @@
-import { toFlockError } from '../errors.js'
+import { type FlockError, toFlockError } from '../errors.js'
 import type { OpenAiErrorBody } from './client-refusal.js'
 import { renderHttpError } from './http-errors.js'
 
@@ -8,26 +8,30 @@ export interface OpenAiError {
   readonly body: OpenAiErrorBody
 }
 
-/** Turns whatever was thrown into what SDKs of OpenAI's API understand; the codes are those of this program. */
+/** Turns whatever was thrown into what SDKs of OpenAI's API understand; most codes are those of this program. */
 export function renderOpenAiError(error: unknown): OpenAiError {
   const { status, body } = renderHttpError(error)
-  const { code } = toFlockError(error)
-  return {
-    status,
-    body: {
-      error: { message: body.description, type: typeOf(status), param: null, code: codeOf(code, status) },
-    },
-  }
+  const known = toFlockError(error)
+  if (isModelMissing(known)) return openAiError(status, 'model_not_found', body.description, 'model')
+  return openAiError(status, status === 429 ? 'rate_limit_exceeded' : known.code, body.description)
+}
+
+/** An error of HTTP itself, for which no error code exists. */
+export function openAiError(
+  status: number,
+  code: string,
+  message: string,
+  param: string | null = null,
+): OpenAiError {
+  return { status, body: { error: { message, type: typeOf(status), param, code: code.toLowerCase() } } }
 }
 
 function typeOf(status: number): string {
-  if (status === 401 || status === 403) return 'authentication_error'
   if (status === 429) return 'requests'
   return status < 500 ? 'invalid_request_error' : 'server_error'
 }
 
-/** SDKs know some codes by their names at OpenAI. */
-function codeOf(code: string, status: number): string {
-  if (status === 404) return 'model_not_found'
-  return status === 429 ? 'rate_limit_exceeded' : code.toLowerCase()
+/** SDKs know a code of their own for it; what is not found may be a route as well. */
+function isModelMissing({ code, details }: FlockError): boolean {
+  return code === 'TASK_NOT_FOUND' && details.model !== undefined
 }

@@ -1,9 +1,9 @@
 /** The OpenAI-compatible routes: for clients with keys, beside the tasks of the chain. */
 import type { ServerResponse } from 'node:http'
-import { FlockError } from '../errors.js'
+import { FlockError, toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
-import type { RelayedAnswer, StreamEvent } from '../router/openai.js'
+import type { RelayedAnswer } from '../router/openai.js'
 import type { HostRoute, Operation } from '../router/operation.js'
 import { type RelayBody, parseRelayBody, relayOperation } from '../router/relay-body.js'
 import type { Permit } from './client-limits.js'
@@ -12,9 +12,10 @@ import type { ClientUsage } from './client-usage.js'
 import type { Client, Clients } from './clients.js'
 import { retryAdvice } from './http-errors.js'
 import { readJsonBody, sendJson, writePiece } from './http.js'
-import { type Metered, type Metering, renderUsage } from './metering.js'
+import { type MeteredUsage, type Metering, renderUsage } from './metering.js'
 import type { ServiceMetrics } from './metrics.js'
-import { type ServedModel, findModel } from './models.js'
+import { type ServedModel, findModel, isNamed } from './models.js'
+import { finishChunk, isUsageChunk, textChunk, usageChunk } from './openai-chunks.js'
 import { renderOpenAiError } from './openai-errors.js'
 import type { Exchange } from './exchange.js'
 
@@ -55,6 +56,17 @@ interface Admitted {
   readonly operation: Operation<RelayedAnswer>
 }
 
+type Chunk = Readonly<Record<string, unknown>>
+
+/** What a request used: counted, nothing at all, or more than nothing and nobody knows how much. */
+type Use = MeteredUsage | 'nothing' | 'unknown'
+
+/** How a request ended. */
+interface Ended {
+  readonly use: Use
+  readonly isError: boolean
+}
+
 export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
   const { models, clients, forward, metering, usage, metrics, log } = options
 
@@ -72,53 +84,68 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
   }
 
   function admit(client: Client, body: RelayBody, exchange: Exchange): Admitted | ClientRefusal {
-    const model = findModel(models, body.model)
+    const model = modelFor(client, body.model)
     exchange.labels.model = model.name
-    const refusal = clients.refuseModel(client, model.name)
-    if (refusal !== null) return refusal
-    const promptTokens = metering.estimate(model, body.texts)
+    // Counting tokens takes time, which nobody is given who is refused anyway.
+    const refusal = clients.refuseModel(client, model.name) ?? client.limits.refusal()
+    if (refusal !== null) return turnedAway(client, model, refusal)
+    const promptTokens = body.inputTokens + metering.estimate(model, body.texts)
     if (promptTokens > model.maxPromptTokens) throw tooLong(promptTokens, model)
     const completes = body.route !== 'embeddings'
     const maxTokens = completes ? Math.min(body.maxTokens ?? Infinity, model.maxCompletionTokens) : null
     const admission = client.limits.admit(promptTokens + (maxTokens ?? 0))
-    if (admission.permit === null) return admission.refusal
+    if (admission.permit === null) return turnedAway(client, model, admission.refusal)
     const operation = relayOperation(body, { promptTokens, maxTokens })
     return { client, model, body, permit: admission.permit, operation }
   }
 
+  /** Models that a client may not use are refused as such, and not named to it where it asks for one that is not there. */
+  function modelFor(client: Client, wanted: string | null): ServedModel {
+    const model = wanted === null ? undefined : models.find((candidate) => isNamed(candidate, wanted))
+    return model ?? findModel(allowedTo(client), wanted)
+  }
+
+  function allowedTo(client: Client): ServedModel[] {
+    return models.filter(({ name }) => client.allows(name))
+  }
+
+  function turnedAway(client: Client, model: ServedModel, refusal: ClientRefusal): ClientRefusal {
+    count(client, model, { use: 'nothing', isError: true })
+    return refusal
+  }
+
   /** Settles the limits of a client and counts what it used. */
-  function finish(admitted: Admitted, metered: Metered | null): void {
-    const { client, model, permit } = admitted
-    const counts = metered?.usage ?? null
-    const used =
-      counts === null ? (metered === null ? 0 : null) : counts.promptTokens + counts.completionTokens
-    client.limits.finish(permit, used)
-    const { promptTokens, completionTokens, cachedTokens, reasoningTokens } = counts ?? NO_TOKENS
-    const source = counts?.source ?? 'none'
-    const tokens = { promptTokens, completionTokens, cachedTokens, reasoningTokens }
-    usage.record({ client: client.name, model: model.name, isError: metered === null, source, ...tokens })
-    if (counts !== null) metrics.tokensCounted({ model: model.name, ...counts })
+  function finish({ client, model, permit }: Admitted, ended: Ended): void {
+    client.limits.finish(permit, tokensOf(ended.use))
+    count(client, model, ended)
+  }
+
+  function count({ name: client }: Client, { name: model }: ServedModel, { use, isError }: Ended): void {
+    if (typeof use === 'string') {
+      usage.record({ client, model, isError, source: 'none', ...NO_TOKENS })
+      return
+    }
+    usage.record({ client, model, isError, ...use })
+    metrics.tokensCounted({ model, ...use })
   }
 
   async function answerWhole(admitted: Admitted, exchange: Exchange): Promise<void> {
     const { client, model, body, operation } = admitted
     const target = { route: model.route, key: client.name, signal: exchange.signal }
-    let metered: Metered | null = null
+    let ended: Ended = FAILED
+    let answer: object
     try {
       const result = await forward.complete(operation, target)
-      metered = metering.meter(model, result, { prompt: body.texts, completion: result.text })
-      const counted = metered.usage?.source === 'tokenizer' ? { usage: renderUsage(metered.usage) } : {}
-      finish(admitted, metered)
-      sendJson(
-        exchange.response,
-        200,
-        { ...result.body, model: model.name, ...counted },
-        client.limits.headers(),
-      )
+      const { usage: counted } = metering.meter(model, result, { ...promptOf(body), completion: result.text })
+      ended = { use: counted ?? 'unknown', isError: false }
+      answer = withUsage({ ...result.body, model: model.name }, counted)
     } catch (error) {
-      if (metered === null) finish(admitted, null)
+      ended = { use: useOfFailure(error), isError: true }
       throw error
+    } finally {
+      finish(admitted, ended)
     }
+    sendJson(exchange.response, 200, answer, client.limits.headers())
   }
 
   async function answerStream(admitted: Admitted, exchange: Exchange, stallMs: number): Promise<void> {
@@ -126,41 +153,57 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
     const { response, signal } = exchange
     const events = forward.stream(operation, { route: model.route, key: client.name, signal })
     const said: string[] = []
-    let metered: Metered | null = null
-    let end: Extract<StreamEvent, { type: 'end' }> | null = null
+    let last: Chunk | null = null
+    let end: Pick<RelayedAnswer, 'usage' | 'usageFault'> = CUT_OFF
+    let ended: Ended = FAILED
     const begin = () => {
       if (response.headersSent) return
       exchange.labels.isStreaming = true
       response.writeHead(200, { ...STREAM_HEADERS, ...client.limits.headers() })
     }
-    const meter = () =>
-      metering.meter(model, end ?? NO_USAGE, { prompt: body.texts, completion: said.join('') })
+    const write = async (chunk: Chunk) => {
+      begin()
+      await writePiece(response, `data: ${JSON.stringify({ ...chunk, model: model.name })}\n\n`, stallMs)
+    }
+    const meter = () => metering.meter(model, end, { ...promptOf(body), completion: said.join('') }).usage
     try {
-      const write = async (event: unknown) =>
-        writePiece(response, `data: ${JSON.stringify(event)}\n\n`, stallMs)
       for await (const event of events) {
         if (event.type === 'end') {
           end = event
           continue
         }
-        begin()
         said.push(event.text)
-        const chunk = event.raw ?? bareChunk(event.text)
-        if (!isUsageChunk(chunk)) await write({ ...chunk, model: model.name })
+        last = event.raw
+        if (last === null || !isUsageChunk(last)) await write(last ?? textChunk(event.text))
       }
-      metered = meter()
+      const counted = meter()
+      ended = { use: counted ?? 'unknown', isError: false }
+      if (said.length > 0 && last === null) await write(finishChunk())
+      if (body.wantsUsage && counted !== null) await write(usageChunk(body.route, renderUsage(counted), last))
       begin()
-      if (body.wantsUsage && metered.usage !== null) {
-        await write({ ...usageChunk(body.route), model: model.name, usage: renderUsage(metered.usage) })
-      }
       await writePiece(response, 'data: [DONE]\n\n', stallMs)
       response.end()
     } catch (error) {
       // What was said before the stream broke was work, too.
-      if (metered === null && said.length > 0) metered = meter()
+      const use = said.length === 0 ? useOfFailure(error) : (meter() ?? 'unknown')
+      if (ended === FAILED) ended = { use, isError: true }
       throw error
     } finally {
-      finish(admitted, metered)
+      finish(admitted, ended)
+    }
+  }
+
+  function fail({ response, labels }: Exchange, client: Client, error: unknown): void {
+    const { status, body } = renderOpenAiError(error)
+    const { code, message: reason } = toFlockError(error)
+    const level = status < 500 ? 'info' : status === 500 ? 'error' : 'warn'
+    log[level]('A request of a client failed.', { client: client.name, status, code, reason })
+    if (!response.headersSent) {
+      sendJson(response, status, body, { ...client.limits.headers(), ...retryAdvice(error, status) })
+    } else if (!response.destroyed) {
+      // A stream that has begun cannot change its status: the error is its last event, and no [DONE] follows.
+      labels.lateStatus = status
+      response.end(`data: ${JSON.stringify(body)}\n\n`)
     }
   }
 
@@ -176,27 +219,18 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
         else if (body.isStream) await answerStream(admitted, exchange, limits.stallMs)
         else await answerWhole(admitted, exchange)
       } catch (error) {
-        const { status, body } = renderOpenAiError(error)
-        log.info('A request of a client failed.', { client: client.name, status, code: body.error.code })
-        if (response.headersSent) endBroken(response, body)
-        else sendJson(response, status, body, { ...client.limits.headers(), ...retryAdvice(error, status) })
+        fail(exchange, client, error)
       }
     },
     listModels(exchange, name) {
       const client = clientOf(exchange)
       if (client === null) return
-      const allowed = models.filter((model) => client.allows(model.name))
-      if (name === null) {
-        sendJson(exchange.response, 200, { object: 'list', data: allowed.map(describeModel) })
-        return
-      }
-      const model = allowed.find((candidate) => candidate.name === name)
-      if (model !== undefined) sendJson(exchange.response, 200, describeModel(model))
-      else {
-        const { status, body } = renderOpenAiError(
-          new FlockError('TASK_NOT_FOUND', `The model ${JSON.stringify(name)} does not exist.`),
-        )
-        sendJson(exchange.response, status, body)
+      const allowed = allowedTo(client)
+      try {
+        if (name !== null) sendJson(exchange.response, 200, describeModel(findModel(allowed, name)))
+        else sendJson(exchange.response, 200, { object: 'list', data: allowed.map(describeModel) })
+      } catch (error) {
+        fail(exchange, client, error)
       }
     },
     async reportUsage(exchange, query) {
@@ -210,15 +244,15 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
         })
         sendJson(exchange.response, 200, report)
       } catch (error) {
-        const { status, body } = renderOpenAiError(error)
-        sendJson(exchange.response, status, body)
+        fail(exchange, client, error)
       }
     },
   }
 }
 
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
-const NO_USAGE = { usage: null, usageFault: 'the stream broke off' }
+const CUT_OFF = { usage: null, usageFault: 'the stream broke off' }
+const FAILED: Ended = { use: 'unknown', isError: true }
 
 /** Proxies would otherwise keep pieces until there are many. */
 const STREAM_HEADERS = {
@@ -231,29 +265,30 @@ function refuse(response: ServerResponse, { status, body, headers }: ClientRefus
   sendJson(response, status, body, headers)
 }
 
-/** A stream that has begun cannot change its status: the error is its last event, and no [DONE] follows. */
-function endBroken(response: ServerResponse, body: unknown): void {
-  if (!response.destroyed) response.end(`data: ${JSON.stringify(body)}\n\n`)
+/** Whoever goes away may leave a host at work. */
+function useOfFailure(error: unknown): Use {
+  const { code } = toFlockError(error)
+  return code === 'INTERRUPTED' || code === 'INTERNAL' ? 'unknown' : 'nothing'
+}
+
+/** What a client's limits are told: null when nobody knows. */
+function tokensOf(use: Use): number | null {
+  if (typeof use === 'string') return use === 'nothing' ? 0 : null
+  return use.promptTokens + use.completionTokens
+}
+
+function promptOf({ texts, inputTokens }: RelayBody) {
+  return { prompt: texts, inputTokens }
+}
+
+/** Usage that a host reports stays as it is; what cannot be true is left out. */
+function withUsage(answer: Chunk, counted: MeteredUsage | null): Chunk {
+  if (counted?.source === 'host') return answer
+  return { ...answer, usage: counted === null ? undefined : renderUsage(counted) }
 }
 
 function describeModel({ name }: ServedModel) {
   return { id: name, object: 'model', created: 0, owned_by: 'flock' }
-}
-
-/** The chunk that holds nothing but the usage; clients get one of ours, when they ask. */
-function isUsageChunk({ choices, usage }: Readonly<Record<string, unknown>>): boolean {
-  return Array.isArray(choices) && choices.length === 0 && usage !== undefined && usage !== null
-}
-
-function usageChunk(route: HostRoute): Record<string, unknown> {
-  return { object: route === 'completions' ? 'text_completion' : 'chat.completion.chunk', choices: [] }
-}
-
-function bareChunk(text: string): Record<string, unknown> {
-  return {
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta: { content: text }, finish_reason: null }],
-  }
 }
 
 function tooLong(promptTokens: number, model: ServedModel): FlockError {

@@ -1,7 +1,7 @@
 /** Describes this machine and the models it serves, as `GET /service-resources` of Infernet does. */
 import os from 'node:os'
 import type { JsonObject } from '../infernet/payload.js'
-import type { ServedModel } from './models.js'
+import { type ServedModel, isNamed } from './models.js'
 
 export const SERVICE_ID = 'flock-workflow'
 
@@ -46,10 +46,7 @@ export function describeResources(models: readonly ServedModel[], version: strin
   }
 }
 
-/** The answer to `?model_id=`, which may be the name or the id of a model. */
+/** The answer to `?model_id=`, which may be a name or the id of a model. */
 export function describeSupport(models: readonly ServedModel[], wanted: string): JsonObject {
-  const isServed = models.some(
-    ({ name, modelId }) => name === wanted || modelId.toLowerCase() === wanted.toLowerCase(),
-  )
-  return { supported: isServed }
+  return { supported: models.some((model) => isNamed(model, wanted)) }
 }

@@ -81,6 +81,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     const labels: ExchangeLabels = {
       model: null,
       client: null,
+      lateStatus: null,
       get isStreaming() {
         return firstTokenMs !== null
       },
@@ -98,7 +99,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
         route: routeOf(request),
         model: labels.model,
         client: labels.client,
-        status: response.writableFinished ? response.statusCode : CLIENT_GONE,
+        status: labels.lateStatus ?? (response.writableFinished ? response.statusCode : CLIENT_GONE),
         durationMs: nowMs() - startMs,
         firstTokenMs,
       })
