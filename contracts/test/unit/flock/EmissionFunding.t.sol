@@ -8,7 +8,22 @@ import {IEmissionProgram} from "../../../src/interfaces/IEmissionProgram.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {FeeToken} from "../../mocks/FeeToken.sol";
+import {ITokenHook, OddToken} from "../../mocks/OddToken.sol";
 import {EmissionSetup} from "./EmissionSetup.t.sol";
+
+/// @title Gives a unit on top of every transfer.
+contract GivingHook is ITokenHook {
+    OddToken private immutable TOKEN;
+    address private immutable RECEIVER;
+
+    constructor(OddToken token, address receiver) {
+        (TOKEN, RECEIVER) = (token, receiver);
+    }
+
+    function onTokenMoved() external {
+        TOKEN.mint(RECEIVER, 1);
+    }
+}
 
 /// @title How emissions come in: funding, pools that nobody used, gamma.
 contract EmissionFundingTest is EmissionSetup {
@@ -112,6 +127,19 @@ contract EmissionFundingTest is EmissionSetup {
         program.fund(EPOCH, 2, 500);
 
         assertEq(charging.balanceOf(funder), 1_000, "the funder keeps its tokens");
+    }
+
+    function test_fund_revertsWhenTheTokenGivesMore() public {
+        OddToken odd = new OddToken();
+        EmissionProgram program = _programFor(address(odd));
+        odd.mint(funder, 1_000);
+        GivingHook hook = new GivingHook(odd, address(program));
+        odd.behave(false, false, 0, hook);
+        vm.startPrank(funder);
+        odd.approve(address(program), 1_000);
+
+        vm.expectRevert(abi.encodeWithSelector(IEmissionProgram.TokenUnsupported.selector, 1_000, 1_001));
+        program.fund(EPOCH, 2, 500);
     }
 
     function test_fund_revertsWithoutAllowance() public {
@@ -239,8 +267,7 @@ contract EmissionFundingTest is EmissionSetup {
     }
 
     function _programFor(address paymentToken) private returns (EmissionProgram) {
-        RewardDistributor other =
-            newDistributor(paymentToken, address(stakeToken));
+        RewardDistributor other = newDistributor(paymentToken, address(stakeToken));
         return EmissionProgram(other.EMISSIONS());
     }
 }

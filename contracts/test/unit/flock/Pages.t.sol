@@ -93,6 +93,39 @@ contract PagesTest is ContributorTest {
         assertEq(distributor.claimableOperator(validatorB), validators / 4, "validators, both splits");
     }
 
+    /// Each part alone may fall or rise.
+    function test_page_beginsAnewWhicheverPartChanges() public {
+        uint24[2][5] memory ppms = [
+            [uint24(300_000), 200_000],
+            [uint24(300_000), 100_000],
+            [uint24(300_000), 250_000],
+            [uint24(200_000), 250_000],
+            [uint24(400_000), 250_000]
+        ];
+        uint256 training;
+        uint256 validators;
+        for (uint256 i; i < 5; ++i) {
+            earn(flat(1_000_000, ppms[i][0], ppms[i][1]));
+            training += ppms[i][0];
+            validators += ppms[i][1];
+            assertEq(distributor.claimableHost(modelId), (i + 1) * 1_000_000 - training - validators, "host");
+        }
+
+        assertEq(distributor.claimableOperator(trainerA), training * 7 / 9, "training nodes");
+        assertEq(distributor.claimableOperator(validatorA), validators * 3 / 4, "validators");
+    }
+
+    function test_deliver_givesBackASingleUnit() public {
+        Terms memory t = flat(10, 300_000, 200_000);
+        (t.promptPrice, t.maxPromptTokens) = (1_000_000, 18);
+        vm.prank(host);
+        models.updateTerms(modelId, t);
+
+        answer(ask());
+
+        assertEq(distributor.balanceOf(requester), 1, "18 tokens paid for, 17 used");
+    }
+
     /// Splits come and go; each run of fees with one split is one page, and nothing is lost between pages.
     function testFuzz_pages_foldIntoTheLedger(uint96[12] calldata prices, uint8[12] calldata splits) public {
         uint24[2][4] memory ppms =
