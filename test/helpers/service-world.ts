@@ -23,6 +23,7 @@ export interface ServiceParts {
   readonly clients?: readonly ClientSettings[]
   readonly env?: Readonly<Record<string, string>>
   readonly isClosed?: boolean
+  readonly isLocal?: boolean
   readonly takesStockTasks?: boolean
   readonly journal?: AnswerJournal
   readonly receiptKey?: ReceiptKey
@@ -100,6 +101,7 @@ export async function createServiceWorld(parts: ServiceParts): Promise<ServiceWo
     }),
     hosts: () => forward.report(),
     metrics,
+    isLocal: parts.isLocal ?? false,
   }
   return {
     service,

@@ -121,6 +121,7 @@ export async function openService(
       }),
       hosts: () => forward.report(),
       metrics,
+      isLocal: clients.isOpen && closedBecause === null,
     }
   }
 

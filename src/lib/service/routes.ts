@@ -5,9 +5,11 @@ import type { HostReport } from '../router/forward.js'
 import type { HostRoute } from '../router/operation.js'
 import type { Exchange } from './exchange.js'
 import type { FlockWorkflow } from './flock-workflow.js'
-import { httpError } from './http-errors.js'
+import { httpError, renderHttpError } from './http-errors.js'
 import { readJsonBody, sendJson, sendText, writePiece } from './http.js'
+import { isLoopbackAuthority } from './loopback.js'
 import type { ServiceMetrics } from './metrics.js'
+import { openAiError, renderOpenAiError } from './openai-errors.js'
 import type { OpenAiFace } from './openai-face.js'
 import { describeResources, describeSupport } from './resources.js'
 
@@ -18,6 +20,8 @@ export interface Service {
   /** What is known of the hosts of its models. */
   readonly hosts: () => readonly HostReport[]
   readonly metrics: Pick<ServiceMetrics, 'requestEnded' | 'render'>
+  /** True when it asks nobody for a key because this machine alone reaches it. */
+  readonly isLocal: boolean
 }
 
 export interface RouteContext {
@@ -58,6 +62,7 @@ const PLAIN_TARGETS: ReadonlyMap<string, URL> = new Map(
   ROUTE_NAMES.map((path) => [path, new URL(path, 'http://service.invalid')]),
 )
 
+const OPENAI_PREFIX = '/v1/'
 const MODEL_PREFIX = '/v1/models/'
 
 /**
@@ -65,8 +70,13 @@ const MODEL_PREFIX = '/v1/models/'
  * @throws TASK_NOT_FOUND, and what the routes throw
  */
 export async function handleRequest(exchange: Exchange, context: RouteContext): Promise<void> {
-  const { request, response } = exchange
+  const { request } = exchange
   const target = request.url ?? '/'
+  const fault = faultOfHost(request, context.service)
+  if (fault !== null) {
+    refuse(exchange, fault)
+    return
+  }
   const url = PLAIN_TARGETS.get(target) ?? parseTarget(target)
   const name = url === null ? null : routeName(url)
   const route = name === null ? undefined : ROUTES[name]
@@ -77,11 +87,71 @@ export async function handleRequest(exchange: Exchange, context: RouteContext): 
   }
   const method = request.method === 'HEAD' ? 'GET' : request.method
   if (method !== route.method) {
-    const error = httpError(405, 'METHOD_NOT_ALLOWED', `${url.pathname} takes ${route.method} requests.`)
-    sendJson(response, error.status, error.body, { allow: route.method })
+    refuse(exchange, {
+      status: 405,
+      name: 'METHOD_NOT_ALLOWED',
+      description: `${url.pathname} takes ${route.method} requests.`,
+      headers: { allow: route.method },
+    })
     return
   }
   await route.handle(exchange, url, context)
+}
+
+/** Turns whatever was thrown into what whoever asked understands: SDKs of OpenAI's API, or nodes of Infernet. */
+export function renderError({ url = '/' }: IncomingMessage, error: unknown) {
+  return url.startsWith(OPENAI_PREFIX) ? renderOpenAiError(error) : renderHttpError(error)
+}
+
+/** What is wrong with a request before anything is known of its route; no error code exists for it. */
+export interface HttpFault {
+  readonly status: number
+  readonly name: string
+  readonly description: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Answers a fault as `renderError` would an error. */
+export function refuse(
+  { request, response }: Pick<Exchange, 'request' | 'response'>,
+  fault: HttpFault,
+): void {
+  const { status, name, description, headers } = fault
+  const isForSdks = request.url?.startsWith(OPENAI_PREFIX) === true
+  const { body } = isForSdks ? openAiError(status, name, description) : httpError(status, name, description)
+  sendJson(response, status, body, headers)
+}
+
+/** What is wrong with the `host` header, or null. HTTP of before 1.1 has none (RFC 9112, section 3.2). */
+function faultOfHost(
+  { headers: { host }, httpVersion, rawHeaders }: IncomingMessage,
+  { isLocal }: Service,
+): HttpFault | null {
+  if (hasTwoHosts(rawHeaders) || (host === undefined && httpVersion !== '1.0')) {
+    return {
+      status: 400,
+      name: 'HTTP_INVALID',
+      description: 'A request has exactly one host header.',
+      headers: { connection: 'close' },
+    }
+  }
+  if (!isLocal || host === undefined || isLoopbackAuthority(host)) return null
+  return {
+    status: 403,
+    name: 'HOST_FORBIDDEN',
+    description:
+      'This service asks for no keys, so it answers those alone who call it by a name of its machine, as localhost. To reach it by other names, name clients in service.clients.',
+  }
+}
+
+/** @param rawHeaders names and values in turn */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1
+  }
+  return count > 1
 }
 
 /** The route of a request, for metrics: its path, or `other`. */

@@ -5,10 +5,10 @@ import type { Duplex } from 'node:stream'
 import { toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Exchange, ExchangeLabels } from './exchange.js'
-import { httpError, renderHttpError, retryAdvice } from './http-errors.js'
+import { httpError, retryAdvice } from './http-errors.js'
 import { sendJson } from './http.js'
 import { listen } from './listen.js'
-import { type Service, handleRequest, routeOf } from './routes.js'
+import { type Service, handleRequest, refuse, renderError, routeOf } from './routes.js'
 
 /** How long clients and the way down may take, in milliseconds. */
 export interface ServerTimeouts {
@@ -116,7 +116,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
         isDraining: () => isDraining,
       })
     } catch (error) {
-      refuse(exchange, error, options.log)
+      fail(exchange, error, options.log)
     }
     closeWhenStalled(response, timeouts.stallMs)
   }
@@ -127,13 +127,27 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
       headersTimeout: timeouts.requestMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(timeouts.requestMs, 2_000),
+      // Refused by the routes, with a reason.
+      requireHostHeader: false,
     },
     (request, response) => {
       if (isDraining) response.setHeader('connection', 'close')
       void answer(request, response)
     },
   )
-  server.on('clientError', refuseConnection)
+  server.on('clientError', (error: ClientError, socket: Duplex) => {
+    const isAnswering = [...underWay.keys()].some(
+      (response) => response.socket === socket && response.headersSent,
+    )
+    // What is written now would become a part of the answer.
+    if (isAnswering || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
+    else lastAnswer(socket, statusOf(error))
+  })
+  server.on('connect', (_request, socket) => lastAnswer(socket, 405))
+  server.on('checkExpectation', (request, response) => {
+    const description = 'Nothing but 100-continue can be expected.'
+    refuse({ request, response }, { status: 417, name: 'HTTP_INVALID', description })
+  })
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -179,37 +193,41 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
   }
 }
 
-function refuse({ response, signal }: Exchange, error: unknown, log: Logger): void {
-  const { code, kind, message } = toFlockError(error)
-  const { status, body } = renderHttpError(error)
+function fail({ request, response, signal, labels }: Exchange, error: unknown, log: Logger): void {
+  const { code, message } = toFlockError(error)
+  const { status, body } = renderError(request, error)
   if (response.headersSent) {
+    if (!response.destroyed) labels.lateStatus = status
     log.warn('An answer broke off.', { code, reason: message })
     response.destroy()
     return
   }
   if (signal.aborted && response.destroyed) return
-  log[kind === 'user' ? 'info' : kind === 'bug' ? 'error' : 'warn']('A task was refused.', {
-    code,
-    status,
-    reason: message,
-  })
+  const level = status < 500 ? 'info' : status === 500 ? 'error' : 'warn'
+  log[level]('A task was refused.', { code, status, reason: message })
   sendJson(response, status, body, retryAdvice(error, status))
 }
 
-/** What is no HTTP at all, too slow or too long in its headers. */
-function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  const status =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
+type ClientError = Error & { readonly code?: string }
+
+/** For what is no HTTP at all, too slow or too long in its headers. */
+function statusOf({ code }: ClientError): number {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408
+  return code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
+}
+
+/** Refuses what never became a request, and closes the connection. */
+function lastAnswer(socket: Duplex, status: number): void {
   const reason = STATUS_CODES[status] ?? ''
   const body = JSON.stringify(httpError(status, 'HTTP_INVALID', `${reason}.`).body)
+  const allow = status === 405 ? 'allow: GET, POST\r\n' : ''
   socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\n` +
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json\r\n${allow}` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
+  // Closing at once could take the answer back from a client that still sends; not all of them ever close.
+  const timer = setTimeout(() => socket.destroy(), LAST_WORDS_MS)
+  socket.once('close', () => clearTimeout(timer))
 }
 
 function closeSilent(sockets: ReadonlySet<Socket>, underWay: readonly ServerResponse[]): void {

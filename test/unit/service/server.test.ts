@@ -40,11 +40,20 @@ interface SetUp {
 
 async function setUp(
   answers: HostAnswer[],
-  options: { timeouts?: Partial<ServerTimeouts>; signal?: AbortSignal; maxBodyBytes?: number } = {},
+  {
+    isLocal = false,
+    ...options
+  }: {
+    timeouts?: Partial<ServerTimeouts>
+    signal?: AbortSignal
+    maxBodyBytes?: number
+    isLocal?: boolean
+  } = {},
 ): Promise<SetUp> {
   const host = await startFakeHost(...answers)
   const log = createLogger('debug', (record) => records.push(record))
-  const world = await createServiceWorld({ models: [tinyModel({ baseUrl: host.baseUrl, model: 'm' })], log })
+  const model = tinyModel({ baseUrl: host.baseUrl, model: 'm' }, { aliases: ['org/tiny'] })
+  const world = await createServiceWorld({ models: [model], log, isLocal })
   const serverOptions = {
     service: world.service,
     host: '127.0.0.1',
@@ -339,6 +348,7 @@ describe('the other routes', () => {
 
   it.each([
     ['tiny', true],
+    ['org/tiny', true],
     [MODEL_ID, true],
     ['huge', false],
     ['', false],
@@ -401,10 +411,48 @@ describe('clients that misbehave', () => {
     ],
     ['headers without end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`, '431'],
     ['no host', 'GET / HTTP/1.1\r\n\r\n', '400'],
+    ['two hosts', 'GET / HTTP/1.1\r\nhost: x\r\nHOST: y\r\n\r\n', '400'],
+    ['a tunnel', 'CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n', '405'],
+    ['an expectation', 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 200-ok\r\n\r\n', '417'],
   ])('are refused for %s', async (_what, text, status) => {
     const { service } = await setUp([])
 
-    expect(await ask1(service, text)).toContain(`HTTP/1.1 ${status}`)
+    const [head, body = ''] = (await ask1(service, text)).split('\r\n\r\n')
+
+    expect(head).toContain(`HTTP/1.1 ${status}`)
+    expect(JSON.parse(body)).toMatchObject({ code: status, name: 'HTTP_INVALID' })
+  })
+
+  it('get nothing written into an answer that is on its way', async () => {
+    const { service, host } = await setUp([stream(['first'], null, 'silence')])
+    const body = JSON.stringify(askStream)
+    const socket = connect(service.port, '127.0.0.1')
+    const received = collect(socket)
+    socket.write(
+      `POST /service_output HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    await until(() => received().includes('first'))
+
+    socket.write('no request at all\r\n\r\n')
+    await once(socket, 'close')
+
+    expect(received().match(/HTTP\/1\.1/g)).toHaveLength(1)
+    await until(() => host.abandoned() === 1)
+  })
+
+  it('are cut when they keep their side open after a refusal', async () => {
+    const { service } = await setUp([])
+    const socket = connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true })
+    const received = collect(socket)
+    socket.write('no request at all\r\n\r\n')
+    await once(socket, 'end')
+
+    const cut = until(() => socket.destroyed)
+    const knock = setInterval(() => socket.write('x'), 50)
+    await cut
+    clearInterval(knock)
+
+    expect(received()).toContain('HTTP/1.1 400')
   })
 
   it('are cut when a request does not come to its end in time', async () => {
@@ -436,6 +484,61 @@ describe('clients that misbehave', () => {
     await until(() => records.some(({ message }) => message === 'An answer broke off.'))
     await until(() => host.abandoned() === 1)
     socket.destroy()
+  })
+})
+
+describe('a service for its own machine alone', () => {
+  const request = (path: string, host: string) => `GET ${path} HTTP/1.1\r\n${host}connection: close\r\n\r\n`
+
+  it.each([
+    'localhost',
+    'localhost:3000',
+    'LOCALHOST.:1',
+    'flock.localhost:3000',
+    '127.0.0.1',
+    '127.0.0.1:3000',
+    '127.8.9.1',
+    '[::1]:3000',
+  ])('answers who calls it %s', async (host) => {
+    const { service } = await setUp([], { isLocal: true })
+
+    expect(await ask1(service, request('/health', `host: ${host}\r\n`))).toContain('HTTP/1.1 200')
+  })
+
+  it('answers HTTP/1.0, which no browser speaks, without any name', async () => {
+    const { service } = await setUp([], { isLocal: true })
+
+    expect(await ask1(service, 'GET /health HTTP/1.0\r\n\r\n')).toContain('HTTP/1.1 200')
+  })
+
+  it.each([
+    'evil.example',
+    'evil.example:3000',
+    'localhost.evil.example',
+    'evil-localhost',
+    '127.0.0.1.evil.example',
+    '10.0.0.1',
+    '0.0.0.0',
+    '[::]',
+    '[fe80::1]',
+    'localhost:3000:3000',
+    'localhost/x',
+    '',
+  ])('refuses a page of the web that had its own name lead here: "%s"', async (host) => {
+    const { service, host: model } = await setUp([completion('never')], { isLocal: true })
+    const body = JSON.stringify(ask)
+
+    const task = await ask1(
+      service,
+      `POST /service_output HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    const list = await ask1(service, request('/v1/models', `host: ${host}\r\n`))
+
+    expect(task).toContain('HTTP/1.1 403')
+    expect(task).toContain('"name":"HOST_FORBIDDEN"')
+    expect(list).toContain('HTTP/1.1 403')
+    expect(list).toContain('"code":"host_forbidden"')
+    expect(model.requests).toHaveLength(0)
   })
 })
 
