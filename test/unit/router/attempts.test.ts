@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import type { ModelRoute } from '../../../src/lib/router/route-table.js'
+import { silentLogger } from '../../../src/lib/log.js'
+import { createAttempts } from '../../../src/lib/router/attempts.js'
+import { type ModelRoute, createRouteTable } from '../../../src/lib/router/route-table.js'
 import { chatOperation } from '../../../src/lib/router/operation.js'
 import { caught } from '../../helpers/caught.js'
 import {
@@ -501,6 +503,7 @@ describe('a slow host, when a second one may be asked', () => {
     await until(() => gate.held() === 11)
     await new Promise((resolve) => setTimeout(resolve, 20))
     expect(b.server.requests).toHaveLength(seen)
+    expect(reportOf('b')).toMatchObject({ outstanding: 0 })
     gate.open()
 
     expect((await answer).text).toBe('from a')
@@ -648,6 +651,67 @@ describe('a slow host, when a second one may be asked', () => {
 
     expect((await answer).text).toBe('from a')
     expect(b.server.requests).toHaveLength(0)
+  })
+})
+
+describe('a call that was overtaken', () => {
+  /** Two hosts, the second of which answers while the first is told to stop, and hears it too late. */
+  async function overtake(latencyMs: number | null) {
+    let clockMs = 0
+    const table = createRouteTable({ nowMs: () => clockMs, maxAnswerBytes: 1_000 })
+    const route = routeOf([hostOf({ id: 'a' }), hostOf({ id: 'b' })], { hedge: true })
+    const state = table.of(route)
+    const [slow] = state.channels
+    for (let sample = 0; sample < 20; sample += 1) state.answerSamples.record(0)
+    if (latencyMs !== null) slow?.answerLatency.record(latencyMs, 0)
+    const attempts = createAttempts({
+      table,
+      nowMs: () => clockMs,
+      random: () => 0,
+      log: silentLogger,
+      onCall: undefined,
+    })
+    const dropped: string[] = []
+    const won = await attempts.ask(
+      {
+        isStream: false,
+        route: 'chat/completions',
+        promptTokens: 1,
+        async run({ host }, signal) {
+          if (host.id === 'a') await until(() => signal?.aborted === true)
+          clockMs = 400
+          return host.id
+        },
+        drop: (answer: string) => dropped.push(answer),
+      },
+      { route },
+    )
+    attempts.settle(won.attempt)
+    await until(() => state.channels.every((channel) => channel.outstanding() === 0))
+    await table.destroy()
+    return { answer: won.answer, dropped, heldMs: slow?.answerLatency.heldMs(), samples: state.answerSamples }
+  }
+
+  it('is dropped when it was answered all the same', async () => {
+    expect(await overtake(null)).toMatchObject({ answer: 'b', dropped: ['a'] })
+  })
+
+  it.each([
+    [null, 400],
+    [100, 400],
+    [1_000, 1_000],
+  ])(
+    'makes of a host that takes %s ms one that takes %d, since it tells only the least',
+    async (before, after) => {
+      expect((await overtake(before)).heldMs).toBe(after)
+    },
+  )
+
+  it('counts among those that are slow, so that not ever more are', async () => {
+    const { samples } = await overtake(null)
+    for (let sample = 0; sample < 16; sample += 1) samples.record(0)
+
+    expect(samples.quantileMs(1)).toBe(400)
   })
 })
 

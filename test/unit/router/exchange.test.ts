@@ -259,6 +259,23 @@ describe('an answer that is read as it comes', () => {
     expect(host.connections()).toBe(1)
   })
 
+  it('keeps its connection while the rest is on its way, whatever is said later', async () => {
+    const gate = createGate()
+    const { host, pool } = await setUp((response, request) => {
+      response.writeHead(404).write('a')
+      gate.hold((open) => open.end('b'))(response, request)
+    })
+    const opened = await openStream(pool, outgoing, limits)
+
+    opened.release(true)
+    opened.release(false)
+    gate.open()
+    await readAll(pool, {})
+
+    expect(host.connections()).toBe(1)
+    expect(host.abandoned()).toBe(0)
+  })
+
   it('gives its connection up when nobody wants the rest', async () => {
     const { host, pool } = await setUp(endless)
     const opened = await openStream(pool, outgoing, limits)
