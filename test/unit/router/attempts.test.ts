@@ -599,28 +599,6 @@ describe('a slow host, when a second one may be asked', () => {
     expect(reportOf('a')).toMatchObject({ outstanding: 0, circuit: 'closed' })
   })
 
-  it('goes on alone once its stream has begun', async () => {
-    const gate = createGate()
-    const a = await world.host('a', [stream(['from a'])])
-    const b = await world.host('b', [stream(['from b'])])
-    const route = routeOf([a.host, b.host], { hedge: true })
-    await warmUp(route, true)
-    a.server.answerWith((response, got) => {
-      response.writeHead(200)
-      response.write('data: {"choices":[{"delta":{"content":"from a"}}]}\n\n')
-      gate.hold((open) => open.end('data: [DONE]\n\n'))(response, got)
-    })
-    const given = world.forward.stream(request, { route })
-    await given.next()
-    const seen = b.server.requests.length
-
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    gate.open()
-    await readEvents(given)
-
-    expect(b.server.requests).toHaveLength(seen)
-  })
-
   it('is not doubled when it is a container, and none is asked beside another host', async () => {
     const gate = createGate()
     const a = await world.host('a', [json(200, { output: 'from a' })], { kind: 'infernet' })
