@@ -173,8 +173,9 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
           continue
         }
         said.push(event.text)
+        if (event.raw !== null && isUsageChunk(event.raw)) continue
         last = event.raw
-        if (last === null || !isUsageChunk(last)) await write(last ?? textChunk(event.text))
+        await write(last ?? textChunk(event.text))
       }
       const counted = meter()
       ended = { use: counted ?? 'unknown', isError: false }

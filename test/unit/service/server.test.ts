@@ -15,6 +15,7 @@ import {
   type FakeHost,
   type HostAnswer,
   completion,
+  createGate,
   json,
   silence,
   startFakeHost,
@@ -592,6 +593,31 @@ describe('going down', () => {
 
     expect(received()).toContain('HTTP/1.1 503')
     expect(received()).toContain('"name":"SERVICE_UNREACHABLE"')
+    expect(host.requests).toHaveLength(1)
+  })
+
+  it('refuses clients on open connections in the words of OpenAI', async () => {
+    const gate = createGate()
+    const { service, host } = await setUp([gate.hold(completion('In time.'))])
+    const socket = connect(service.port, '127.0.0.1')
+    const received = collect(socket)
+    await once(socket, 'connect')
+    const other = post(service, ask)
+    await until(() => gate.held() === 1)
+
+    const closing = service.close()
+    const body = JSON.stringify({ messages: [] })
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    await once(socket, 'close')
+    gate.open()
+    await other
+    await closing
+
+    expect(received()).toContain('HTTP/1.1 503')
+    expect(received()).toContain('retry-after: 1')
+    expect(received()).toContain('"type":"server_error"')
     expect(host.requests).toHaveLength(1)
   })
 
