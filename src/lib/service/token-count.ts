@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { ChatMessage } from '../router/chat-request.js'
 import { cutText } from './cut-text.js'
 import { type EncodingName, loadEncoding } from './openai-encoding.js'
@@ -58,17 +59,33 @@ export async function openTokenCounter(
   }
 }
 
-/** Opens counters when they are first asked for, each once: models with the same settings share one. */
+/**
+ * Opens counters when they are first asked for: models with the same settings share one. A file is read each time, and
+ * loaded anew when it is another one by then; what could not be loaded is tried again.
+ */
 export function createTokenCounters(
   options: TokenCounterOptions,
 ): (settings: TokenizerSettings) => Promise<TokenCounter> {
-  const opened = new Map<string, Promise<TokenCounter>>()
-  return (settings) => {
+  const opened = new Map<string, { readonly digest: string; readonly counter: Promise<TokenCounter> }>()
+  return async (settings) => {
     const key = JSON.stringify(settings)
-    const known = opened.get(key) ?? openTokenCounter(settings, options)
-    opened.set(key, known)
-    return known
+    const reading = 'file' in settings ? options.readFile(settings.file) : Promise.resolve('')
+    // A file that cannot be read is told of where it is loaded.
+    const digest = await reading.then(digestOf, () => '')
+    const known = opened.get(key)
+    if (known?.digest === digest) return known.counter
+    const counter = openTokenCounter(settings, { readFile: async () => reading })
+    const entry = { digest, counter }
+    opened.set(key, entry)
+    counter.catch(() => {
+      if (opened.get(key) === entry) opened.delete(key)
+    })
+    return counter
   }
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text)
 }
 
 function partsOf(content: ChatMessage['content']): string[] {

@@ -10,6 +10,7 @@ import {
 import { caught } from '../../helpers/caught.js'
 
 const file = fileURLToPath(new URL('../../fixtures/tokenizers/bytes.json', import.meta.url))
+const words = fileURLToPath(new URL('../../fixtures/tokenizers/words.json', import.meta.url))
 
 /** Reads real files and notes which. */
 function noting(): TokenCounterOptions & { readonly read: string[] } {
@@ -96,9 +97,32 @@ describe('token counters', () => {
     const [first, second] = await Promise.all([counters({ file }), counters({ file })])
     const third = await counters({ file })
 
-    expect(options.read).toEqual([file])
+    expect(new Set(options.read)).toEqual(new Set([file]))
     expect(second).toBe(first)
     expect(third).toBe(first)
+  })
+
+  it('load a file anew when it is another one by now', async () => {
+    const texts = { bytes: await readFile(file, 'utf8'), words: await readFile(words, 'utf8') }
+    let text = texts.bytes
+    const counters = createTokenCounters({ readFile: async () => text })
+    const first = await counters({ file: 'a.json' })
+
+    text = texts.words
+    const second = await counters({ file: 'a.json' })
+
+    expect(second).not.toBe(first)
+    expect(first.count('zzzz')).not.toBe(second.count('zzzz'))
+  })
+
+  it('load a file that was mended', async () => {
+    let text = '{}'
+    const counters = createTokenCounters({ readFile: async () => text })
+    await caught(counters({ file: 'a.json' }))
+
+    text = await readFile(file, 'utf8')
+
+    expect((await counters({ file: 'a.json' })).count('the bees')).toBe(3)
   })
 
   it('tell settings apart', async () => {
