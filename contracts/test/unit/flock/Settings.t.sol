@@ -84,6 +84,19 @@ contract SettingsTest is FlockTest {
         assertEq(distributor.lowestClaimFeeSince(today + 10), 100_000, "now");
     }
 
+    /// The lowest rate of a day may also be its last.
+    function test_lowestClaimFeeSince_followsRatesThatFallWithinADay() public {
+        uint256 today = block.timestamp / 1 days + 1;
+        vm.warp(today * 1 days);
+        vm.startPrank(owner);
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 70_000, 75_000));
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 20_000, 25_000));
+
+        assertEq(distributor.lowestClaimFeeSince(today), 20_000, "fell");
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 60_000, 55_000));
+        assertEq(distributor.lowestClaimFeeSince(today), 20_000, "and rose again");
+    }
+
     function test_owner_setsTreasuryAndAttesters() public {
         vm.startPrank(owner);
         vm.expectRevert(IRewardDistributor.AddressMissing.selector);
