@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AbiCoder } from 'ethers/abi'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { keccak256 } from 'ethers/crypto'
+import type { Hex } from '../../../src/lib/hex.js'
 import { type FiveFields, type ServiceInput, encodeDelivery } from '../../../src/lib/infernet/payload.js'
 import {
   encodeTaskEnvelope,
@@ -25,6 +26,7 @@ import {
   startFakeHost,
   stream,
 } from '../../helpers/fake-host.js'
+import { encodeStock } from '../../helpers/random-stock.js'
 import { type ServiceParts, createServiceWorld, tinyModel } from '../../helpers/service-world.js'
 import {
   CHAIN_ID,
@@ -460,6 +462,119 @@ describe('answering off chain', () => {
       output: 'Hello.',
       usage: { total_tokens: 8 },
     })
+  })
+})
+
+describe('answering tasks in the encodings of stock services', () => {
+  const words = new Map([['tiny', { count: (text: string) => text.split(' ').filter(Boolean).length }]])
+  const inputs = {
+    tgi: encodeStock('tgi', ['What do bees do?']),
+    css: encodeStock('css', [
+      2,
+      0,
+      'tiny',
+      [
+        ['system', 'Be brief.'],
+        ['user', 'What do bees do?'],
+      ],
+    ]),
+    hf: encodeStock('hf', [1, '', 'What do bees do?']),
+  }
+  const onChain = (data: Hex): ServiceInput => ({ source: 0, destination: 0, requiresProof: false, data })
+  const stringOf = (hex: string | null) =>
+    AbiCoder.defaultAbiCoder().decode(['string'], `0x${hex ?? ''}`)[0] as unknown
+
+  it.each(Object.entries(inputs))(
+    'repeats the input and gives the output as a string: %s',
+    async (kind, data) => {
+      const { workflow, host } = await setUp(completion('They sleep — 🐝.'))
+
+      const fields = (await workflow.run(onChain(data))) as FiveFields
+
+      expect(fields).toEqual({
+        raw_input: data.slice(2),
+        processed_input: '',
+        raw_output: expect.any(String),
+        processed_output: '',
+        proof: '',
+      })
+      expect(stringOf(fields.raw_output)).toBe('They sleep — 🐝.')
+      expect(host.requests[0]?.body).toMatchObject({
+        model: 'org/tiny',
+        messages: [
+          ...(kind === 'css' ? [{ role: 'system', content: 'Be brief.' }] : []),
+          { role: 'user', content: 'What do bees do?' },
+        ],
+        max_tokens: 100,
+      })
+    },
+  )
+
+  it('repeats no input where none came from the chain', async () => {
+    const { workflow } = await setUp(completion('Yes.'))
+
+    const fields = await workflow.run({ ...onChain('0x'), source: 1, data: { text: 'hi' } })
+
+    expect(fields).toMatchObject({ raw_input: '', processed_output: '', proof: '' })
+    expect(stringOf((fields as FiveFields).raw_output)).toBe('Yes.')
+  })
+
+  it('answers a caller off the chain with the output alone', async () => {
+    const { workflow } = await setUp(completion('Yes.'))
+
+    const output = await workflow.run({
+      source: 1,
+      destination: 1,
+      requiresProof: false,
+      data: { task_id: 1, prompt: 'hi', parameters: { max_new_tokens: 5 } },
+    })
+
+    expect(output).toMatchObject({ output: 'Yes.', model: 'tiny' })
+  })
+
+  it('needs no usage, signs nothing and keeps nothing', async () => {
+    const { workflow } = await setUpWith({ counters: words }, completion('Yes.', null))
+
+    const fields = await workflow.run(onChain(inputs.tgi))
+
+    expect(fields).toMatchObject({ proof: '' })
+    expect(records.map(({ message }) => message)).not.toContain('Answered a paid request.')
+  })
+
+  it('gives what can be delivered, also for an answer without words', async () => {
+    const { workflow } = await setUp(completion(''))
+
+    const fields = await workflow.run(onChain(inputs.hf))
+
+    expect(encodeDelivery(JSON.stringify(fields)).output).toMatch(/^0x/)
+    expect(stringOf((fields as FiveFields).raw_output)).toBe('')
+  })
+
+  it.each(Object.entries(inputs))(
+    'refuses them where they are not taken, without a host: %s',
+    async (_kind, data) => {
+      const { workflow, host } = await setUpWith({ takesStockTasks: false }, completion('never'))
+
+      expect((await caught(workflow.run(onChain(data)))).code).toBe('TASK_INVALID')
+      expect(host.requests).toHaveLength(0)
+    },
+  )
+
+  it.each(Object.entries(inputs))('refuses to prove them: %s', async (_kind, data) => {
+    const { workflow, host } = await setUp(completion('never'))
+
+    const error = await caught(workflow.run({ ...onChain(data), requiresProof: true }))
+
+    expect(error.code).toBe('PROOF_UNSUPPORTED')
+    expect(host.requests).toHaveLength(0)
+  })
+
+  it('takes a paid request for a paid request', async () => {
+    const { workflow } = await setUp(completion('Yes.'))
+
+    const { receipt } = await answered(workflow, onChainInput())
+
+    expect(receipt.modelId).toBe(MODEL_ID)
   })
 })
 
