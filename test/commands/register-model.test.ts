@@ -43,7 +43,10 @@ describe('flock register-model', () => {
     expect(dataOf(first)).toMatchObject({ name: MODEL_NAME, isNew: true, changed: true, dryRun: false })
     expect(dataOf(first).transactions).toHaveLength(1)
     expect(dataOf(first).probes).toEqual([
-      expect.objectContaining({ hostId: 'main', usage: { promptTokens: 9, completionTokens: 2 } }),
+      expect.objectContaining({
+        hostId: 'main',
+        usage: { promptTokens: 9, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 },
+      }),
     ])
     expect(project.host.requests.slice(before, before + 2).map(({ method }) => method)).toEqual([
       'GET',
