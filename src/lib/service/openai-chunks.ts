@@ -16,12 +16,10 @@ export function usageChunk(route: HostRoute, usage: JsonObject, last: Chunk | nu
   return { id, object, created, choices: [], usage }
 }
 
-/** A piece of a host that streams bare text. */
-export function textChunk(text: string): Chunk {
-  return {
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta: { content: text }, finish_reason: null }],
-  }
+/** A piece of a host that streams bare text. The first one says who speaks: SDKs ask for it. */
+export function textChunk(text: string, isFirst: boolean): Chunk {
+  const delta = isFirst ? { role: 'assistant', content: text } : { content: text }
+  return { object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: null }] }
 }
 
 /** The end of a host's bare text, which has none of its own. */

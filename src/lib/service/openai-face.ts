@@ -175,7 +175,7 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
         said.push(event.text)
         if (event.raw !== null && isUsageChunk(event.raw)) continue
         last = event.raw
-        await write(last ?? textChunk(event.text))
+        await write(last ?? textChunk(event.text, said.length === 1))
       }
       const counted = meter()
       ended = { use: counted ?? 'unknown', isError: false }

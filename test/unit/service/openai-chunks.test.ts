@@ -26,7 +26,10 @@ describe('chunks of a stream', () => {
   })
 
   it('stand for bare text and its end', () => {
-    expect(textChunk('hi')).toMatchObject({ choices: [{ delta: { content: 'hi' }, finish_reason: null }] })
+    expect(textChunk('hi', true)).toMatchObject({
+      choices: [{ delta: { role: 'assistant', content: 'hi' }, finish_reason: null }],
+    })
+    expect(textChunk('ho', false)).toMatchObject({ choices: [{ delta: { content: 'ho' } }] })
     expect(finishChunk()).toMatchObject({ choices: [{ delta: {}, finish_reason: 'stop' }] })
   })
 })

@@ -320,7 +320,10 @@ describe('a streamed chat', () => {
       expect.objectContaining({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }),
       '[DONE]',
     ])
-    expect(data[0]).toMatchObject({ choices: [{ delta: { content: 'They sleep.' } }], model: 'tiny' })
+    expect(data[0]).toMatchObject({
+      choices: [{ delta: { role: 'assistant', content: 'They sleep.' } }],
+      model: 'tiny',
+    })
   })
 
   it.each([
