@@ -4,8 +4,9 @@ import { FlockError } from '../errors.js'
 /** Deepest nesting of a field: a JSON schema needs a dozen levels, and writers of JSON recurse. */
 const MAX_DEPTH = 32
 
-/** Longest name of a field that is repeated: strangers choose it, and what is refused is logged. */
+/** Longest name of a field, and longest message, that is repeated: strangers choose names, and refusals are logged. */
 const MAX_SHOWN = 64
+const MAX_MESSAGE = 400
 
 export type FieldCheck = (value: unknown) => boolean
 
@@ -88,6 +89,8 @@ export function parseModelName(value: unknown): string | null {
   throw invalidField('`model` has to be the name or id of a model.')
 }
 
+/** @param message is cut where it repeats a name without end */
 export function invalidField(message: string, hint?: string): FlockError {
-  return new FlockError('TASK_INVALID', message, hint === undefined ? {} : { hint })
+  const shown = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}...` : message
+  return new FlockError('TASK_INVALID', shown, hint === undefined ? {} : { hint })
 }

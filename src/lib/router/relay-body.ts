@@ -103,6 +103,12 @@ const RULES: Readonly<Record<HostRoute, RouteRules>> = {
   embeddings: { input: 'input', fields: EMBEDDING_FIELDS, read: readInput, completes: false },
 }
 
+const STREAM_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  include_usage: isBoolean,
+  // Random text against guesses by length, which a host may send or not.
+  include_obfuscation: isBoolean,
+}
+
 /** Fields that are read here. */
 const READ_FIELDS = new Set(['model', 'stream', 'stream_options'])
 const LIMIT_FIELDS = ['max_completion_tokens', 'max_tokens']
@@ -142,7 +148,8 @@ export function parseRelayBody(route: HostRoute, body: unknown): RelayBody {
       fields[name] = value as JsonValue
     }
   }
-  checkTemplate(fields.chat_template_kwargs)
+  const { chat_template_kwargs: template } = fields
+  if (isPlainObject(template)) checkFields(TEMPLATE_FIELDS, template, 'chat_template_kwargs')
   const input = rules.read(body[rules.input])
   fields[rules.input] = body[rules.input] as JsonValue
   const isStream = parseStream(body)
@@ -180,9 +187,9 @@ function parseStream({ stream = null }: Readonly<Record<string, unknown>>): bool
 
 function parseWantsUsage({ stream_options: options = null }: Readonly<Record<string, unknown>>): boolean {
   if (options === null) return false
-  const wanted = isPlainObject(options) ? (options.include_usage ?? false) : null
-  if (!isBoolean(wanted)) throw invalid('`stream_options` has to be an object; include_usage true or false.')
-  return wanted
+  if (!isPlainObject(options)) throw invalid('`stream_options` has to be an object.')
+  checkFields(STREAM_FIELDS, options, 'stream_options')
+  return options.include_usage === true
 }
 
 /** Both names have to be right where both are given; the newer one counts. */
@@ -191,9 +198,13 @@ function parseLimit(body: Readonly<Record<string, unknown>>): number | null {
   return newer ?? older ?? null
 }
 
-function checkTemplate(settings: JsonValue | undefined): void {
-  for (const [name, value] of Object.entries(settings ?? {})) {
-    if (value !== null) checkField(TEMPLATE_FIELDS, name, value, 'chat_template_kwargs')
+function checkFields(
+  fields: Readonly<Record<string, FieldCheck>>,
+  object: Readonly<Record<string, unknown>>,
+  path: string,
+): void {
+  for (const [name, value] of Object.entries(object)) {
+    if (value !== null) checkField(fields, name, value, path)
   }
 }
 

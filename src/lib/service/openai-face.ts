@@ -197,7 +197,8 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
   function fail({ response, labels }: Exchange, client: Client, error: unknown): void {
     const { status, body } = renderOpenAiError(error)
     const { code, message: reason } = toFlockError(error)
-    const level = status < 500 ? 'info' : status === 500 ? 'error' : 'warn'
+    // Clients come and go.
+    const level = status < 500 || response.destroyed ? 'info' : status === 500 ? 'error' : 'warn'
     log[level]('A request of a client failed.', { client: client.name, status, code, reason })
     if (!response.headersSent) {
       sendJson(response, status, body, { ...client.limits.headers(), ...retryAdvice(error, status) })

@@ -62,6 +62,9 @@ const PLAIN_TARGETS: ReadonlyMap<string, URL> = new Map(
   ROUTE_NAMES.map((path) => [path, new URL(path, 'http://service.invalid')]),
 )
 
+/** Headers of a request that are looked at; clients and proxies send some twenty. */
+export const MAX_HEADERS = 200
+
 const OPENAI_PREFIX = '/v1/'
 const MODEL_PREFIX = '/v1/models/'
 
@@ -72,7 +75,7 @@ const MODEL_PREFIX = '/v1/models/'
 export async function handleRequest(exchange: Exchange, context: RouteContext): Promise<void> {
   const { request } = exchange
   const target = request.url ?? '/'
-  const fault = faultOfHost(request, context.service)
+  const fault = faultOfHead(request, context.service)
   if (fault !== null) {
     refuse(exchange, fault)
     return
@@ -90,7 +93,7 @@ export async function handleRequest(exchange: Exchange, context: RouteContext): 
     refuse(exchange, {
       status: 405,
       name: 'METHOD_NOT_ALLOWED',
-      description: `${url.pathname} takes ${route.method} requests.`,
+      description: `${name} takes ${route.method} requests.`,
       headers: { allow: route.method },
     })
     return
@@ -122,11 +125,18 @@ export function refuse(
   sendJson(response, status, body, headers)
 }
 
-/** What is wrong with the `host` header, or null. HTTP of before 1.1 has none (RFC 9112, section 3.2). */
-function faultOfHost(
+/** What is wrong with the headers, or null. HTTP of before 1.1 has no `host` (RFC 9112, section 3.2). */
+function faultOfHead(
   { headers: { host }, httpVersion, rawHeaders }: IncomingMessage,
   { isLocal }: Service,
 ): HttpFault | null {
+  if (rawHeaders.length > 2 * MAX_HEADERS) {
+    return {
+      status: 431,
+      name: 'HTTP_INVALID',
+      description: `More than ${MAX_HEADERS} headers are not taken.`,
+    }
+  }
   if (hasTwoHosts(rawHeaders) || (host === undefined && httpVersion !== '1.0')) {
     return {
       status: 400,

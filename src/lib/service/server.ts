@@ -8,7 +8,7 @@ import type { Exchange, ExchangeLabels } from './exchange.js'
 import { httpError, retryAdvice } from './http-errors.js'
 import { sendJson } from './http.js'
 import { listen } from './listen.js'
-import { type Service, handleRequest, refuse, renderError, routeOf } from './routes.js'
+import { MAX_HEADERS, type Service, handleRequest, refuse, renderError, routeOf } from './routes.js'
 
 /** How long clients and the way down may take, in milliseconds. */
 export interface ServerTimeouts {
@@ -121,6 +121,11 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     closeWhenStalled(response, timeouts.stallMs)
   }
 
+  function begin(request: IncomingMessage, response: ServerResponse): void {
+    if (isDraining) response.setHeader('connection', 'close')
+    void answer(request, response)
+  }
+
   const server = createServer(
     {
       requestTimeout: timeouts.requestMs,
@@ -130,10 +135,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
       // Refused by the routes, with a reason.
       requireHostHeader: false,
     },
-    (request, response) => {
-      if (isDraining) response.setHeader('connection', 'close')
-      void answer(request, response)
-    },
+    begin,
   )
   server.on('clientError', (error: ClientError, socket: Duplex) => {
     const isAnswering = [...underWay.keys()].some(
@@ -152,6 +154,14 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
+  // Whoever asks before sending too much is told at once, and may then not be sending it on this connection.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (Number(request.headers['content-length'] ?? 0) <= options.maxBodyBytes) response.writeContinue()
+    else response.setHeader('connection', 'close')
+    begin(request, response)
+  })
+  // Node.js drops what is above without a word: one more shows that there are too many.
+  server.maxHeadersCount = MAX_HEADERS + 1
   const url = await listen(server, options)
 
   const closed = new Promise<void>((resolve) => server.once('close', resolve))

@@ -142,6 +142,7 @@ describe('a body is refused', () => {
     ['stream_options', true, ROUTES],
     ['stream_options', [], ROUTES],
     ['stream_options', { include_usage: 'yes' }, ROUTES],
+    ['stream_options', { continuous_usage_stats: true }, ROUTES],
     ['n', 2, ROUTES],
     ['n', 0, ROUTES],
     ['n', '1', ROUTES],

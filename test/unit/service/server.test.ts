@@ -413,6 +413,11 @@ describe('clients that misbehave', () => {
     ['headers without end', `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(40_000)}\r\n\r\n`, '431'],
     ['no host', 'GET / HTTP/1.1\r\n\r\n', '400'],
     ['two hosts', 'GET / HTTP/1.1\r\nhost: x\r\nHOST: y\r\n\r\n', '400'],
+    [
+      'too many headers',
+      `GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${'x: y\r\n'.repeat(300)}\r\n`,
+      '431',
+    ],
     ['a tunnel', 'CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n', '405'],
     ['an expectation', 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 200-ok\r\n\r\n', '417'],
   ])('are refused for %s', async (_what, text, status) => {
@@ -422,6 +427,25 @@ describe('clients that misbehave', () => {
 
     expect(head).toContain(`HTTP/1.1 ${status}`)
     expect(JSON.parse(body)).toMatchObject({ code: status, name: 'HTTP_INVALID' })
+  })
+
+  it.each([
+    [70_000, 'HTTP/1.1 413', 1],
+    [2, 'HTTP/1.1 100', 2],
+  ])('are told before they send a body of %d bytes whether to go on', async (length, first, answers) => {
+    const { service } = await setUp([])
+    const socket = connect(service.port, '127.0.0.1')
+    const received = collect(socket)
+    socket.write(
+      `POST /service_output HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${length}\r\n\r\n`,
+    )
+    await once(socket, 'data')
+
+    socket.write('{}')
+    await once(socket, 'close')
+
+    expect(received().startsWith(first)).toBe(true)
+    expect(received().match(/HTTP\/1\.1 /g)).toHaveLength(answers)
   })
 
   it('get nothing written into an answer that is on its way', async () => {
