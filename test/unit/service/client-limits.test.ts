@@ -169,6 +169,20 @@ describe('requests at once', () => {
   })
 })
 
+describe('what would refuse any request', () => {
+  it('is told without a cost, so that nothing has to be counted for it', () => {
+    const { limits } = create({ requestsPerMinute: 1, tokensPerMinute: 10, maxConcurrent: 1 })
+    for (let count = 0; count < 5; count += 1) expect(limits.refusal()).toBeNull()
+    const permit = permitOf(limits.admit(1))
+    expect(limits.refusal()?.body.error.message).toContain('at once')
+
+    limits.finish(permit, 1)
+
+    expect(limits.refusal()).toEqual(limits.admit(1).refusal)
+    expect(limits.refusal()?.body.error.message).toContain('requests a minute')
+  })
+})
+
 describe('the time until a limit is full again', () => {
   it.each([
     [1, '60ms'],

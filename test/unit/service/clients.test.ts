@@ -161,6 +161,9 @@ describe('without clients', () => {
     expect(clients.authenticate({}).client?.name).toBe('anonymous')
     expect(clients.authenticate(bearer('any')).client).toBe(clients.authenticate({}).client)
     expect(clients.names).toEqual(['anonymous'])
+    expect([clients.isOpen, create([client({ name: 'one', keyHash: keyNumber(1).keyHash })]).isOpen]).toEqual(
+      [true, false],
+    )
   })
 
   it.each(['127.0.0.1', '127.8.8.8', '::1', '[::1]', 'localhost'])('the routes may be open on %s', (host) => {
