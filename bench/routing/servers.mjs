@@ -55,7 +55,7 @@ async function startBare({ processes, core, modelHostPort }) {
 }
 
 /** The command that operators run, in a project of its own; its log goes to a file, as it does in a container. */
-async function startService({ processes, core, modelHostPort, profileFolder }, { id, label, format }) {
+export async function startService({ processes, core, modelHostPort, profileFolder }, { id, label, format }) {
   const port = await freePort()
   const cwd = join(processes.folder, id)
   mkdirSync(cwd)
