@@ -36,15 +36,21 @@ export interface Clients {
   authenticate(headers: RequestHeaders): Authentication
   /** Null when the client may use the model. */
   refuseModel(client: Client, model: string): ClientRefusal | null
+  /** The limits of a client with what is used of them, for those who follow; null for another client or other limits. */
+  limitsOf(settings: NamedLimits): ClientLimits | null
   /** @throws CONFIG_INVALID when there are no clients and others than this machine may reach the address */
   requireClients(host: string): void
 }
+
+type NamedLimits = Pick<ClientSettings, 'name'> & ClientLimitSettings
 
 export interface ClientsContext {
   /** Where keys are looked up by the name of their variable. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds of any clock, for the limits. */
   readonly nowMs: () => number
+  /** The clients before these: who stays has used of its limits what it had. */
+  readonly former?: Pick<Clients, 'limitsOf'> | undefined
 }
 
 interface Fault {
@@ -69,6 +75,7 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
    */
   const byDigest = new Map<string, Client>()
   const names = new Set<string>()
+  const limitsBy = new Map<string, ClientLimits>()
 
   settings.forEach((entry, position) => {
     const path = `service.clients[${position}]`
@@ -77,6 +84,7 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
     if (names.has(entry.name)) faults.push({ path: `${path}.name`, message: `${entry.name} is there twice` })
     names.add(entry.name)
     const client = createClient(entry, context)
+    limitsBy.set(limitsKey(entry), client.limits)
     for (const digest of keys.digests) {
       const other = byDigest.get(digest) ?? client
       if (other !== client) faults.push({ path, message: `its key is that of ${other.name} as well` })
@@ -100,6 +108,7 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
     refuseModel(client, model) {
       return client.allows(model) ? null : modelRefusal(client.name, model)
     },
+    limitsOf: (entry) => limitsBy.get(limitsKey(entry)) ?? null,
     requireClients(host) {
       if (!isOpen || isLoopbackAddress(host)) return
       throw new FlockError(
@@ -114,14 +123,18 @@ export function createClients(settings: readonly ClientSettings[], context: Clie
   }
 }
 
+function limitsKey({ name, ...settings }: NamedLimits): string {
+  return JSON.stringify([name, ...LIMITS.map((limit) => settings[limit])])
+}
+
 function createClient(
-  { name, models, ...limits }: Pick<ClientSettings, 'name' | 'models'> & ClientLimitSettings,
-  clock: { readonly nowMs: () => number },
+  { name, models, ...limits }: Pick<ClientSettings, 'models'> & NamedLimits,
+  { nowMs, former }: ClientsContext,
 ): Client {
   const allowed = models === null ? null : new Set(models)
   return {
     name,
-    limits: createClientLimits(limits, clock),
+    limits: former?.limitsOf({ name, ...limits }) ?? createClientLimits(limits, { nowMs }),
     allows: (model) => allowed === null || allowed.has(model),
   }
 }

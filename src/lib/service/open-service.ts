@@ -65,7 +65,8 @@ export async function openService(
 ): Promise<OpenedService> {
   const { nowMs, unixMs, random, log } = context
   const openCounter = createTokenCounters({ readFile: async (path) => context.keys.readFile(path) })
-  const first = await readSettings(settings, context, openCounter)
+  const first = await readSettings(settings, context, { openCounter })
+  let present = first.clients
   const { dir, fsync, keepDays } = context.answers
   const answers = await openAnswerJournal({
     dir,
@@ -128,7 +129,9 @@ export async function openService(
   return {
     service: assemble(first),
     async reload(next) {
-      return assemble(await readSettings(next, context, openCounter))
+      const parts = await readSettings(next, context, { openCounter, former: present })
+      present = parts.clients
+      return assemble(parts)
     },
     async close() {
       await forward.close()
@@ -147,15 +150,18 @@ interface Parts {
 async function readSettings(
   settings: ServiceSettings,
   { modelHost, keys, nowMs }: ServiceContext,
-  openCounter: (tokenizer: TokenizerSettings) => Promise<TokenCounter>,
+  known: {
+    readonly openCounter: (tokenizer: TokenizerSettings) => Promise<TokenCounter>
+    readonly former?: Clients
+  },
 ): Promise<Parts> {
   const counters = new Map<string, TokenCounter>()
   for (const { name, tokenizer } of settings.models) {
-    if (tokenizer !== null) counters.set(name, await openCounter(tokenizer))
+    if (tokenizer !== null) counters.set(name, await known.openCounter(tokenizer))
   }
   return {
     models: settings.models.map((model) => buildServedModel(model, { modelHost, keys })),
-    clients: createClients(settings.clients, { env: keys.env, nowMs }),
+    clients: createClients(settings.clients, { env: keys.env, nowMs, former: known.former }),
     metering: createMetering(counters),
     stockTasks: settings.stockTasks,
   }

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { newClientKey } from '../../../src/lib/service/client-keys.js'
-import { type ClientSettings, createClients } from '../../../src/lib/service/clients.js'
+import { type ClientSettings, type Clients, createClients } from '../../../src/lib/service/clients.js'
 import { caught } from '../../helpers/caught.js'
 
 /** A key that is the same on every run; keys of different numbers differ. */
@@ -137,6 +137,27 @@ describe('clients', () => {
 
     expect([admit(one.key), admit(two.key)]).toEqual([null, null])
     expect(admit(one.key)?.status).toBe(429)
+  })
+
+  it('keep what they used of their limits when they are read again, as long as those stay', () => {
+    const [one, two] = [keyNumber(1), keyNumber(2)]
+    const settings = [
+      client({ name: 'one', keyHash: one.keyHash, requestsPerMinute: 1 }),
+      client({ name: 'two', keyHash: two.keyHash, requestsPerMinute: 1 }),
+    ]
+    const former = create(settings)
+    const admit = (clients: Clients, { key }: { key: string }) =>
+      clients.authenticate(bearer(key)).client?.limits.admit(0).refusal?.status
+    for (const key of [one, two]) admit(former, key)
+
+    const next = createClients(
+      settings.map((entry) =>
+        entry.name === 'two' ? { ...entry, requestsPerMinute: 2 } : { ...entry, models: [] },
+      ),
+      { env: {}, nowMs: () => 0, former },
+    )
+
+    expect([admit(next, one), admit(next, two)]).toEqual([429, undefined])
   })
 
   it('show no key and no digest when they are printed', () => {

@@ -360,6 +360,16 @@ describe('a reload', () => {
     expect(service.service.hosts()).toMatchObject([{ model: 'tiny', hostId: 'a' }])
   })
 
+  it('leaves clients what they used of their limits', async () => {
+    const clients = [clientNumber(1, { requestsPerMinute: 1 })]
+    const { chat, reload } = await open(settingsOf({ clients }))
+    await chat()
+
+    await reload(settingsOf({ clients, models: [modelOf(), large()] }))
+
+    expect((await chat({ model: 'tiny' })).status).toBe(429)
+  })
+
   it('reads a tokenizer again that was mended', async () => {
     const path = join(dir, 'tokenizer.json')
     await writeFile(path, '{}')
