@@ -94,7 +94,10 @@ export async function openService(
     metrics.use(namesOf(parts))
     const closedBecause = exposure(clients, context.host)
     if (closedBecause !== null) {
-      log.warn('The OpenAI-compatible routes are closed.', { reason: closedBecause.message })
+      log.warn('The OpenAI-compatible routes are closed.', {
+        reason: closedBecause.message,
+        hint: closedBecause.hint,
+      })
     }
     return {
       workflow: createFlockWorkflow({
