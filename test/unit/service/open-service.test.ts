@@ -238,7 +238,10 @@ describe('without clients', () => {
     expect(records).toContainEqual({
       level: 'warn',
       message: 'The OpenAI-compatible routes are closed.',
-      fields: { reason: expect.stringContaining('0.0.0.0') },
+      fields: {
+        reason: expect.stringContaining('0.0.0.0'),
+        hint: 'Name clients in service.clients, or set service.host to 127.0.0.1.',
+      },
     })
   })
 
