@@ -150,6 +150,15 @@ const UNUSED: Readonly<Record<string, Kind>> = {
   best_of: 'one',
 }
 
+/** Fields that tasks have beside what is to be answered. */
+const TASK_FIELDS: Readonly<Record<string, Kind>> = {
+  ...SAMPLING,
+  stream: 'truth',
+  stream_options: 'object',
+  user: 'text',
+  response_format: 'object',
+}
+
 const FIELDS: Readonly<Record<Exclude<PostRoute, '/service_output'>, Readonly<Record<string, Kind>>>> = {
   '/v1/chat/completions': {
     ...SAMPLING,
@@ -231,8 +240,10 @@ function wrongFields(): WrongBody[] {
   ]) {
     add('/v1/embeddings', 'input', input)
   }
-  for (const message of [...WRONG_MESSAGES, ADDRESS_BESIDE_TEXT])
-    add('/v1/chat/completions', 'messages', [message])
+  for (const message of WRONG_MESSAGES) add('/v1/chat/completions', 'messages', [message])
+  for (const route of ['/v1/chat/completions', '/v1/completions'] as const) {
+    for (const options of WRONG_STREAM_OPTIONS) add(route, 'stream_options', options)
+  }
   add('/v1/chat/completions', 'tool_choice', 5)
   add('/v1/chat/completions', 'tools', Array(129).fill({}))
   add('/v1/chat/completions', 'messages', [{ role: 'user', content: 'x'.repeat(9_000) }])
@@ -244,8 +255,11 @@ function wrongFields(): WrongBody[] {
 const part = (content: unknown) => ({ role: 'user', content: [content] })
 const image = (url: unknown) => part({ type: 'image_url', image_url: { url } })
 
-/** Tasks are read to their text alone, which leaves the address behind. */
-const ADDRESS_BESIDE_TEXT = part({ type: 'text', text: 'hi', image_url: { url: 'http://169.254.169.254/' } })
+const WRONG_STREAM_OPTIONS: readonly unknown[] = [
+  { include_usage: 1 },
+  { include_usage: 'true' },
+  { callback: 'http://169.254.169.254/' },
+]
 
 const WRONG_MESSAGES: readonly unknown[] = [
   null,
@@ -276,6 +290,7 @@ const WRONG_MESSAGES: readonly unknown[] = [
   part({ type: 'video_url', video_url: { url: 'http://169.254.169.254/' } }),
   part({ type: 'input_audio', input_audio: {} }),
   part({ type: 'file', file: { file_id: 'x' } }),
+  part({ type: 'text', text: 'hi', image_url: { url: 'http://169.254.169.254/' } }),
   image('http://169.254.169.254/latest/meta-data'),
   image('https://evil.example/cat.png'),
   image('file:///etc/passwd'),
@@ -305,13 +320,18 @@ function wrongTasks(): WrongBody[] {
   for (const data of [5, true, null, {}, []])
     add(`bytes of the chain = ${JSON.stringify(data)}`, { ...onChain, data })
 
-  for (const [field, kind] of Object.entries(SAMPLING)) {
+  for (const [field, kind] of Object.entries(TASK_FIELDS)) {
     for (const value of WRONG_VALUES[kind]) {
       add(`data.${field} = ${JSON.stringify(value).slice(0, 30)}`, { data: { prompt: 'hi', [field]: value } })
     }
   }
   for (const field of [...UNKNOWN_FIELDS, 'tools', 'logprobs', 'suffix']) {
     if (field !== '__proto__') add(`data.${field.slice(0, 30)}`, { data: { prompt: 'hi', [field]: 1 } })
+  }
+  for (const options of WRONG_STREAM_OPTIONS) {
+    add(`data.stream_options = ${JSON.stringify(options)}`, {
+      data: { prompt: 'hi', stream_options: options },
+    })
   }
   for (const data of WRONG_DATA) add(`data ${JSON.stringify(data).slice(0, 60)}`, { data })
   for (const message of WRONG_MESSAGES) {
@@ -331,6 +351,9 @@ const WRONG_DATA: readonly unknown[] = [
   { prompt: 'a', messages },
   { messages: [] },
   { messages: 'hi' },
+  { messages, max_tokens: 5, max_completion_tokens: '5' },
+  { messages, max_tokens: '5', max_completion_tokens: 5 },
+  { prompt: 'hi', max_tokens: 5, max_completion_tokens: 0 },
   { prompt: 'hi', model: 'huge' },
   { envelope: 'zz' },
   { envelope: 5 },

@@ -24,6 +24,15 @@ export const SAMPLING_FIELDS: Readonly<Record<string, FieldCheck>> = {
   logit_bias: isShallowObject,
 }
 
+/** Names of the limit of completion tokens, the newer one first. */
+export const LIMIT_FIELDS: readonly string[] = ['max_completion_tokens', 'max_tokens']
+
+const STREAM_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  include_usage: isBoolean,
+  // Random text against guesses by length, which a host may send or not.
+  include_obfuscation: isBoolean,
+}
+
 export function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
@@ -73,6 +82,34 @@ export function checkField(
       ? `The field \`${shown}\` is not supported.`
       : `The field \`${shown}\` has a value of the wrong type.`,
   )
+}
+
+/** Checks every field of an object by a closed list; null is as good as nothing. @throws TASK_INVALID naming the field */
+export function checkFields(
+  fields: Readonly<Record<string, FieldCheck>>,
+  object: Readonly<Record<string, unknown>>,
+  path: string,
+): void {
+  for (const [name, value] of Object.entries(object)) {
+    if (value !== null) checkField(fields, name, value, path)
+  }
+}
+
+/** Whether `stream_options` ask for the usage at the end of a stream. @throws TASK_INVALID */
+export function parseWantsUsage(value: unknown): boolean {
+  if (value === undefined || value === null) return false
+  if (!isPlainObject(value)) throw invalidField('`stream_options` has to be an object.')
+  checkFields(STREAM_FIELDS, value, 'stream_options')
+  return value.include_usage === true
+}
+
+/**
+ * The limit of completion tokens under either of its names: both have to be right where both are given, and the newer
+ * one counts. @throws TASK_INVALID
+ */
+export function parseTokenLimit(body: Readonly<Record<string, unknown>>): number | null {
+  const [newer, older] = LIMIT_FIELDS.map((name) => parseMaxTokens(body[name], name))
+  return newer ?? older ?? null
 }
 
 /** The limit of completion tokens; null when the body leaves it to the service. @throws TASK_INVALID */

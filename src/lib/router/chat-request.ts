@@ -1,13 +1,18 @@
 import type { JsonValue } from '../json.js'
 import {
   type FieldCheck,
+  LIMIT_FIELDS,
   SAMPLING_FIELDS,
+  checkField,
+  checkFields,
   invalidField as invalid,
+  isBoolean,
   isPlainObject,
   isShallowObject,
   isText,
-  parseMaxTokens,
   parseModelName,
+  parseTokenLimit,
+  parseWantsUsage,
 } from './body-fields.js'
 
 const ROLES = ['system', 'developer', 'user', 'assistant'] as const
@@ -48,8 +53,18 @@ const OPTIONS: Readonly<Record<string, FieldCheck>> = {
   response_format: isShallowObject,
 }
 
-/** Fields that are read here, or that ask for what the service decides. */
-const OWN_FIELDS = new Set(['messages', 'model', 'max_tokens', 'max_completion_tokens', 'user'])
+/** Fields of messages beside role and content. */
+const MESSAGE_FIELDS: Readonly<Record<string, FieldCheck>> = { name: isText }
+
+/** Fields that are read on their own. */
+const READ_FIELDS = new Set(['messages', 'model', 'stream_options', ...LIMIT_FIELDS])
+
+/** Fields that say nothing to a host, or only what the service does anyway. */
+const UNUSED_FIELDS: Readonly<Record<string, FieldCheck>> = {
+  user: isText,
+  stream: isBoolean,
+  n: (value) => value === 1,
+}
 
 /**
  * Reads an OpenAI chat-completion body written by whoever asks.
@@ -61,16 +76,21 @@ const OWN_FIELDS = new Set(['messages', 'model', 'max_tokens', 'max_completion_t
 export function parseChatBody(body: Readonly<Record<string, unknown>>): ChatBody {
   const options: Record<string, JsonValue> = {}
   for (const [name, value] of Object.entries(body)) {
-    if (OWN_FIELDS.has(name) || value === null || isHarmless(name, value)) continue
-    const accepts = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined
-    if (accepts === undefined) throw invalid(`The field \`${name}\` is not supported.`, supported)
-    if (!accepts(value)) throw invalid(`The field \`${name}\` has a value of the wrong type.`)
-    options[name] = value as JsonValue
+    if (value === null || READ_FIELDS.has(name)) continue
+    if (Object.hasOwn(UNUSED_FIELDS, name)) {
+      checkField(UNUSED_FIELDS, name, value)
+    } else if (Object.hasOwn(OPTIONS, name)) {
+      checkField(OPTIONS, name, value)
+      options[name] = value as JsonValue
+    } else {
+      throw invalid(`The field \`${name}\` is not supported.`, supported)
+    }
   }
+  parseWantsUsage(body.stream_options)
   return {
     messages: parseMessages(body.messages),
     options,
-    maxTokens: parseMaxTokens(body.max_tokens ?? body.max_completion_tokens),
+    maxTokens: parseTokenLimit(body),
     model: parseModelName(body.model),
   }
 }
@@ -92,30 +112,28 @@ function parseMessages(value: unknown): ChatMessage[] {
 
 function parseMessage(value: unknown, path: string): ChatMessage {
   if (!isPlainObject(value)) throw invalid(`\`${path}\` has to be an object.`)
-  const { role, content, name, ...others } = value
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw invalid(`The field \`${path}.${unknown}\` is not supported.`)
+  const { role, content, ...others } = value
+  checkFields(MESSAGE_FIELDS, others, path)
   const known = ROLES.find((candidate) => candidate === role)
   if (known === undefined) throw invalid(`\`${path}.role\` has to be one of ${ROLES.join(', ')}.`)
-  if (name !== undefined && !isText(name)) throw invalid(`\`${path}.name\` has to be text.`)
   const message = { role: known, content: parseContent(content, `${path}.content`) }
-  return name === undefined ? message : { ...message, name }
+  return isText(others.name) ? { ...message, name: others.name } : message
 }
 
 /** Text only: an image part would make the host fetch an address that a stranger chose. */
 function parseContent(value: unknown, path: string): string | TextPart[] {
   if (isText(value)) return value
   if (!Array.isArray(value) || value.length === 0) throw invalid(`\`${path}\` has to be text.`)
-  return value.map((part: unknown, position) => {
-    if (isPlainObject(part) && part.type === 'text' && isText(part.text))
-      return { type: 'text', text: part.text }
-    throw invalid(`\`${path}[${position}]\` has to be a part of type text.`)
-  })
+  return value.map((part: unknown, position) => parsePart(part, `${path}[${position}]`))
 }
 
-function isHarmless(name: string, value: unknown): boolean {
-  if (name === 'n') return value === 1
-  return name === 'stream' ? typeof value === 'boolean' : name === 'stream_options'
+function parsePart(part: unknown, path: string): TextPart {
+  if (!isPlainObject(part) || part.type !== 'text' || !isText(part.text)) {
+    throw invalid(`\`${path}\` has to be a part of type text.`)
+  }
+  const { type, text, ...others } = part
+  checkFields({}, others, path)
+  return { type, text }
 }
 
 const supported = `Fields that can be used: messages, model, max_tokens, ${Object.keys(OPTIONS).join(', ')}.`

@@ -31,6 +31,18 @@ describe('a chat body', () => {
 
   it('takes the newer name of the limit', () => {
     expect(parseChatBody({ messages, max_completion_tokens: 4 }).maxTokens).toBe(4)
+    expect(parseChatBody({ messages, max_completion_tokens: 4, max_tokens: 9 }).maxTokens).toBe(4)
+  })
+
+  it('takes fields that are null for fields that are not there', () => {
+    const talk = [{ ...messages[0], name: null, tool_calls: null }]
+
+    expect(parseChatBody({ messages: talk, user: null, stream_options: null, max_tokens: null })).toEqual({
+      messages,
+      options: {},
+      maxTokens: null,
+      model: null,
+    })
   })
 
   it('takes names, all roles of plain talk and parts of text', () => {
@@ -78,6 +90,29 @@ describe('a chat body', () => {
     ['an option nested without end', { messages, response_format: nested(40) }, '`response_format`'],
     ['a bias that is a list', { messages, logit_bias: [1] }, '`logit_bias`'],
     ['a stream that is text', { messages, stream: 'yes' }, '`stream`'],
+    ['options of a stream that are text', { messages, stream_options: 'usage' }, '`stream_options`'],
+    [
+      'an unknown option of a stream',
+      { messages, stream_options: { to: 'http://x' } },
+      '`stream_options.to`',
+    ],
+    [
+      'a wish for usage that is no yes or no',
+      { messages, stream_options: { include_usage: 1 } },
+      '`stream_options.include_usage`',
+    ],
+    ['a user that is an object', { messages, user: {} }, '`user`'],
+    ['a limit behind a right one', { messages, max_tokens: '5', max_completion_tokens: 5 }, '`max_tokens`'],
+    [
+      'a newer limit beside a right one',
+      { messages, max_tokens: 5, max_completion_tokens: 0 },
+      '`max_completion_tokens`',
+    ],
+    [
+      'an address beside text',
+      { messages: [{ role: 'user', content: [{ type: 'text', text: 'hi', image_url: { url: 'x' } }] }] },
+      '`messages[0].content[0].image_url`',
+    ],
   ])('is refused for %s', (_what, body, message) => {
     expect(() => parseChatBody(body as Record<string, unknown>)).toThrow(
       expect.objectContaining({ code: 'TASK_INVALID', message: expect.stringContaining(message) }),
