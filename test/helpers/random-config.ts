@@ -139,7 +139,7 @@ function host(random: Random, nth: number): HostConfig {
     timeoutMs: 100 + random(HOUR_MS - 99),
     maxPromptTokens: random(2) === 0 ? null : 1 + random(4_294_967_295),
     maxCompletionTokens: random(2) === 0 ? null : 1 + random(4_294_967_295),
-    headers: named(random, 'x-', () => text(random)),
+    headers: named(random, 'x-', () => text(random).replace(/[^ -~]/g, 'e')),
     body: named(random, 'field_', () => jsonValue(random, 3)),
     healthPath: pick(random, ['/models', '/health', '/~#?a=%20:']),
     healthIntervalMs: random(HOUR_MS + 1),

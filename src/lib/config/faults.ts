@@ -18,7 +18,7 @@ export function describeIssue(issue: BaseIssue<unknown>): Fault {
   if (isMissingKey(issue)) return { path, message: 'nothing was found; the key is required' }
   if (issue.kind === 'schema' && /object$/.test(issue.type))
     return { path, message: `${found(issue.input)} was found, allowed is a map of keys and values` }
-  return { path, message: `${found(issue.input)} was found, allowed is ${issue.message}` }
+  return { path, message: `${found(issue.input, segmentsOf(issue))} was found, allowed is ${issue.message}` }
 }
 
 export function formatPath(segments: readonly PathSegment[]): string {
@@ -48,12 +48,25 @@ function isMissingKey(issue: BaseIssue<unknown>): boolean {
   return issue.input === undefined && issue.received === 'undefined'
 }
 
+/** Places of keys: what does not fit there may be the key itself. */
+const PLACES_OF_KEYS = new Set<PathSegment>(['apiKeyEnv', 'apiKeyFile', 'keyEnv', 'keyHash', 'headers'])
+const URLS = new Set<PathSegment>(['baseUrl', 'rpcUrl', 'explorerUrl'])
+/** An address without user, path and query; providers put access keys into all of them. */
+const BARE_URL = /^(?:\w+:\/\/)?[\w.-]{0,64}(?::\d{1,5})?\/?$/
+
 /** The value as people wrote it; never one that may be a key. */
-function found(value: unknown): string {
+function found(value: unknown, path: readonly PathSegment[] = []): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a map'
+  if (mayBeKey(value, path)) return typeof value === 'string' ? '[redacted]' : 'a number'
   const text = typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? 'nothing')
   if (/(?:0x)?[0-9a-fA-F]{64}/.test(text)) return '[redacted]'
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+function mayBeKey(value: unknown, path: readonly PathSegment[]): boolean {
+  if (value === '' || typeof value === 'boolean') return false
+  if (path.some((segment) => PLACES_OF_KEYS.has(segment))) return true
+  return path.some((segment) => URLS.has(segment)) && typeof value === 'string' && !BARE_URL.test(value)
 }

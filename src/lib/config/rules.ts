@@ -1,3 +1,4 @@
+import { findOverrideFaults } from '../host-overrides.js'
 import { nearestName } from '../nearest.js'
 import type { Fault } from './faults.js'
 import type { FlockConfig, ModelConfig } from './schema.js'
@@ -13,12 +14,14 @@ const RULES: readonly Rule[] = [
   noCredentialsInUrls,
   modelNamesDiffer,
   eachModel(hostIdsDiffer),
+  eachModel(baseUrlsEndInPaths),
   eachModel(containerIdsFit),
   eachModel(sharesFit),
   eachModel(contributorsFit),
   eachModel(nodesDiffer),
   eachModel(apiKeysAreNamed),
   eachModel(noSecretsInHeaders),
+  eachModel(overridesFit),
   clientsDiffer,
   clientsHaveKeys,
   clientsUseModels,
@@ -62,6 +65,17 @@ function noCredentialsInUrls({ networks, models }: FlockConfig): Fault[] {
 function hasCredentials(text: string): boolean {
   const { username, password } = new URL(text)
   return username !== '' || password !== ''
+}
+
+/** Routes are added behind the path of a base URL. */
+function baseUrlsEndInPaths({ hosts }: ModelConfig, path: string): Fault[] {
+  return hosts.flatMap(({ baseUrl }, index) => {
+    const { search, hash } = new URL(baseUrl)
+    if (search === '' && hash === '') return []
+    return [
+      { path: `${path}.hosts[${index}].baseUrl`, message: 'a query or fragment was found in a base URL' },
+    ]
+  })
 }
 
 function modelNamesDiffer({ models }: FlockConfig): Fault[] {
@@ -142,21 +156,31 @@ function nodesDiffer({ nodes }: ModelConfig, path: string): Fault[] {
   }))
 }
 
+/** What was found is not repeated: somebody may have put the key itself there. */
 function apiKeysAreNamed({ hosts }: ModelConfig, path: string): Fault[] {
   return hosts.flatMap(({ auth, apiKeyEnv, apiKeyFile }, index) => {
-    const at = `${path}.hosts[${index}].apiKeyEnv`
+    const at = `${path}.hosts[${index}]`
     if (apiKeyEnv !== null && apiKeyFile !== null)
-      return [{ path: at, message: 'both apiKeyEnv and apiKeyFile were found; the key has one place' }]
-    const place = apiKeyEnv ?? apiKeyFile
-    if (auth !== 'none' && place === null)
-      return [
-        { path: at, message: `nothing was found; auth ${auth} needs the name of the variable with the key` },
-      ]
-    if (auth === 'none' && place !== null)
       return [
         {
-          path: at,
-          message: `"${place}" was found, but auth is none; set auth to bearer or x-litellm-api-key`,
+          path: `${at}.apiKeyEnv`,
+          message: 'both apiKeyEnv and apiKeyFile were found; the key has one place',
+        },
+      ]
+    const place = apiKeyEnv === null ? 'apiKeyFile' : 'apiKeyEnv'
+    const isNamed = apiKeyEnv !== null || apiKeyFile !== null
+    if (auth !== 'none' && !isNamed)
+      return [
+        {
+          path: `${at}.apiKeyEnv`,
+          message: `nothing was found; auth ${auth} needs the name of the variable with the key`,
+        },
+      ]
+    if (auth === 'none' && isNamed)
+      return [
+        {
+          path: `${at}.${place}`,
+          message: 'a place of a key was found, but auth is none; set auth to bearer or x-litellm-api-key',
         },
       ]
     return []
@@ -164,14 +188,30 @@ function apiKeysAreNamed({ hosts }: ModelConfig, path: string): Fault[] {
 }
 
 /** flock.yaml is tracked by git, and headers that open an account have names like these. */
+const SECRET_HEADER = /authorization|cookie|api-?key|token|secret/i
+
 function noSecretsInHeaders({ hosts }: ModelConfig, path: string): Fault[] {
   return hosts.flatMap(({ headers }, index) =>
     Object.keys(headers)
-      .filter((name) => /authorization|cookie|api-?key|token|secret/i.test(name))
+      .filter((name) => SECRET_HEADER.test(name))
       .map((name) => ({
         path: `${path}.hosts[${index}].headers.${name}`,
         message: 'a header for a secret was found; use auth with apiKeyEnv or apiKeyFile instead',
       })),
+  )
+}
+
+function overridesFit({ hosts }: ModelConfig, path: string): Fault[] {
+  return hosts.flatMap((host, index) =>
+    findOverrideFaults(host)
+      .filter(({ place, name }) => place === 'body' || !SECRET_HEADER.test(name))
+      .map(({ place, name, reason }) => {
+        const at = `${path}.hosts[${index}].${place}`
+        if (reason === 'unsendable')
+          return { path: at, message: `the header ${JSON.stringify(name)} was found, which cannot be sent` }
+        const what = place === 'headers' ? 'a header' : 'a field'
+        return { path: `${at}.${name}`, message: `${what} was found that the service sets itself` }
+      }),
   )
 }
 

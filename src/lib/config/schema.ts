@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { isAddress, parseAddress } from '../hex.js'
 import type { Address } from '../hex.js'
+import { isVariableName } from '../variable-name.js'
 import { describeIssue, isUnknownKey } from './faults.js'
 import type { Fault } from './faults.js'
 import { DEFAULT_NETWORK, NETWORK_PRESETS } from './networks.js'
@@ -117,7 +118,7 @@ const jsonObject = v.custom<Record<string, unknown>>(
 )
 const variable = v.pipe(
   v.string('the name of an environment variable'),
-  v.regex(/^[A-Z_][A-Z0-9_]*$/, 'the name of an environment variable, for instance FLOCK_API_KEY'),
+  v.check(isVariableName, 'the name of an environment variable, for instance FLOCK_API_KEY'),
 )
 
 const host = v.strictObject({

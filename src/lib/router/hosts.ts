@@ -1,4 +1,6 @@
 import { FlockError } from '../errors.js'
+import { type HostOverrides, findOverrideFaults } from '../host-overrides.js'
+import { isVariableName } from '../variable-name.js'
 
 /** How a host wants its API key: FLock API Platform documents `x-litellm-api-key`, most others take a bearer token. */
 export type HostAuth = 'none' | 'bearer' | 'x-litellm-api-key'
@@ -7,7 +9,7 @@ export type HostAuth = 'none' | 'bearer' | 'x-litellm-api-key'
 export type HostKind = 'openai' | 'infernet'
 
 /** A model server as the operator names it; a host of `flock.yaml` fits. */
-export interface HostSettings {
+export interface HostSettings extends HostOverrides {
   readonly id: string
   readonly kind: HostKind
   /** Base of the OpenAI-compatible routes, for instance `http://127.0.0.1:8000/v1`; the root of a container. */
@@ -36,10 +38,6 @@ export interface HostSettings {
   readonly maxPromptTokens: number | null
   /** Asked of the host at most; null for what the model allows. */
   readonly maxCompletionTokens: number | null
-  /** Sent with every request, beside those of the service. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Values of JSON, laid over the body of every request. */
-  readonly body: Readonly<Record<string, unknown>>
   /** Route below `baseUrl` that is asked whether the host lives, and how often; 0 for never. */
   readonly healthPath: string
   readonly healthIntervalMs: number
@@ -62,37 +60,6 @@ export interface ApiKeySources {
   readonly readFile: (path: string) => string
 }
 
-/** Headers that the connection or the service decides. */
-const RESERVED_HEADERS = new Set([
-  'accept',
-  'accept-encoding',
-  'authorization',
-  'connection',
-  'content-length',
-  'content-type',
-  'expect',
-  'host',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-litellm-api-key',
-])
-
-/** Fields of a body that the service decides; the limit is what whoever asks pays for. */
-const RESERVED_FIELDS = new Set([
-  'model',
-  'messages',
-  'prompt',
-  'input',
-  'max_tokens',
-  'max_completion_tokens',
-  'n',
-  'stream',
-  'stream_options',
-])
-
 /**
  * Builds the host table of one model, in the given order.
  * @throws CONFIG_INVALID for a URL, header or field that cannot be used or a repeated id, API_KEY_MISSING
@@ -104,7 +71,7 @@ export function parseHosts(settings: readonly HostSettings[], keys: ApiKeySource
       throw invalid(host.id, `Two hosts of one model have the id ${host.id}.`)
     }
     const { origin, pathname } = parseBaseUrl(host)
-    checkReserved(host)
+    checkOverrides(host)
     const requestHeaders = { ...lowerCased(host.headers), ...authHeadersOf(host, keys) }
     return {
       ...host,
@@ -142,19 +109,15 @@ function parseBaseUrl({ id, baseUrl }: HostSettings): URL {
   )
 }
 
-function checkReserved({ id, headers, body }: HostSettings): void {
-  for (const [name, value] of Object.entries(headers)) {
-    if (RESERVED_HEADERS.has(name.toLowerCase())) {
-      throw invalid(id, `The header ${name} of host ${id} is set by the service itself.`)
-    }
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !/^[\t\x20-\x7e]*$/.test(value)) {
-      throw invalid(id, `The header ${JSON.stringify(name)} of host ${id} cannot be sent.`)
-    }
-  }
-  const field = Object.keys(body).find((name) => RESERVED_FIELDS.has(name))
-  if (field !== undefined) {
-    throw invalid(id, `The field ${field} in the body of host ${id} is set by the service itself.`)
-  }
+function checkOverrides(host: HostSettings): void {
+  const [fault] = findOverrideFaults(host)
+  if (fault === undefined) return
+  const { place, name, reason } = fault
+  const { id } = host
+  if (reason === 'unsendable')
+    throw invalid(id, `The header ${JSON.stringify(name)} of host ${id} cannot be sent.`)
+  const what = place === 'headers' ? `header ${name} of` : `field ${name} in the body of`
+  throw invalid(id, `The ${what} host ${id} is set by the service itself.`)
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
@@ -166,8 +129,9 @@ function authHeadersOf(
   keys: ApiKeySources,
 ): Readonly<Record<string, string>> {
   if (auth === 'none') return {}
-  const source = apiKeyEnv ?? apiKeyFile ?? 'no place (neither apiKeyEnv nor apiKeyFile is set)'
-  const details = { hostId: id, apiKeyEnv, apiKeyFile }
+  const variable = apiKeyEnv === null || isVariableName(apiKeyEnv) ? apiKeyEnv : '[redacted]'
+  const source = variable ?? apiKeyFile ?? 'no place (neither apiKeyEnv nor apiKeyFile is set)'
+  const details = { hostId: id, apiKeyEnv: variable, apiKeyFile }
   const apiKey = (apiKeyEnv === null ? fileKey(apiKeyFile, keys) : keys.env[apiKeyEnv])?.trim() ?? ''
   if (apiKey === '') {
     throw new FlockError('API_KEY_MISSING', `Host ${id} needs an API key, looked for in ${source}.`, {

@@ -1,5 +1,6 @@
 /** Who may use the OpenAI-compatible routes: the keys of clients, the models that each opens, and their limits. */
 import { FlockError } from '../errors.js'
+import { isVariableName } from '../variable-name.js'
 import { type RequestHeaders, digestOfKey, faultOfKey, parseKeyHash, sentKey } from './client-keys.js'
 import { type ClientLimitSettings, type ClientLimits, createClientLimits } from './client-limits.js'
 import { type ClientRefusal, authRefusal, modelRefusal } from './client-refusal.js'
@@ -166,6 +167,7 @@ function keyOfHash(keyHash: string, path: string): string | Fault {
 }
 
 function keyOfVariable(keyEnv: string, path: string, env: ClientsContext['env']): string | Fault {
+  if (!isVariableName(keyEnv)) return { path, message: 'allowed is the name of an environment variable' }
   const key = env[keyEnv]?.trim() ?? ''
   const fault = key === '' ? 'not set' : faultOfKey(key)
   return fault === null ? digestOfKey(key) : { path, message: `the key in ${keyEnv} is ${fault}` }

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { parseConfig, readDraft, renderConfig } from '../../../src/lib/config/document.js'
 import type { Override } from '../../../src/lib/config/document.js'
@@ -125,6 +126,31 @@ describe('parseConfig', () => {
 
     expect(JSON.stringify(error.details)).not.toContain(key)
     expect(error.message).not.toContain(key)
+  })
+
+  const pasted = ['sk-proj-4f9aQ7', 'AKIAIOSFODNN7EXAMPLE', 'Bearer abcdefgh', 81726354819203]
+  it.each(
+    [
+      ['models', 0, 'hosts', 0, 'apiKeyEnv'],
+      ['models', 0, 'hosts', 0, 'apiKeyFile'],
+      ['models', 0, 'hosts', 0, 'headers', 'authorization'],
+      ['service', 'clients', 0, 'keyEnv'],
+      ['service', 'clients', 0, 'keyHash'],
+    ].flatMap((path) => pasted.map((value) => ({ path, value, place: path.join('.') }))),
+  )('never shows a key that was put at $place: $value', ({ path, value }) => {
+    const error = errorOf(valid('full.yaml'), [{ path, value, source: '--from' }])
+
+    expect(inspect(error, { depth: 9 })).not.toContain(String(value))
+  })
+
+  it.each([
+    'ftp://user:pa55word@host',
+    'ws://rpc.example.org/v2/pa55word',
+    'wss://rpc.example.org?key=pa55word',
+  ])('never shows what opens the address %s', (value) => {
+    const override = { path: ['networks', 'base', 'rpcUrl'], value, source: 'FLOCK_RPC_URL_BASE' }
+
+    expect(inspect(errorOf(valid('full.yaml'), [override]), { depth: 9 })).not.toContain('pa55word')
   })
 
   it.each([

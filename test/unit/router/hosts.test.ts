@@ -113,6 +113,18 @@ describe('the API key of a host', () => {
     )
   })
 
+  it('is not repeated when it stands in the place of its variable', () => {
+    let error: unknown
+    try {
+      parseHosts([{ ...keyed, apiKeyEnv: secret }], noKeys)
+    } catch (thrown) {
+      error = thrown
+    }
+
+    expect(error).toMatchObject({ code: 'API_KEY_MISSING', details: { apiKeyEnv: '[redacted]' } })
+    expect(inspect(error, { depth: 9 })).not.toContain(secret)
+  })
+
   it('is asked for when no place is named', () => {
     expect(() => parseHosts([{ ...keyed, apiKeyEnv: null }], noKeys)).toThrow(
       'neither apiKeyEnv nor apiKeyFile is set',

@@ -218,6 +218,7 @@ describe('settings of clients', () => {
       client({ name: 'four', keyEnv: 'FOUR_KEY' }),
       client({ name: 'five', keyEnv: 'FIVE_KEY', requestsPerMinute: 0, maxConcurrent: 1.5 }),
       client({ name: 'six', keyHash, tokensPerMinute: 2_000_000_000 }),
+      client({ name: 'seven', keyEnv: 'flock-sk-of-seven' }),
     ]
 
     const error = await caught(() => create(settings, { FIVE_KEY: 'too-short' }))
@@ -242,8 +243,9 @@ describe('settings of clients', () => {
         message: '2000000000 was found, allowed is a whole number from 1 to 1000000000',
       },
       { path: 'service.clients[5]', message: 'its key is that of one as well' },
+      { path: 'service.clients[6].keyEnv', message: 'allowed is the name of an environment variable' },
     ])
-    for (const secret of [key, keyHash.slice(7), 'too-short'])
+    for (const secret of [key, keyHash.slice(7), 'too-short', 'flock-sk-of-seven'])
       expect(inspect(error, { depth: 9 })).not.toContain(secret)
   })
 })
