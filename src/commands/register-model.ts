@@ -6,7 +6,7 @@ import { readInputFile } from '../lib/cli/input-file.js'
 import { missingInputError } from '../lib/cli/oclif-errors.js'
 import { SpendCommand, callFlags } from '../lib/cli/spend-command.js'
 import { changeLines, probeLine, registrationJson, type RegistrationJson } from '../lib/cli/views/models.js'
-import type { HostConfig, ModelConfig } from '../lib/config/schema.js'
+import type { ModelConfig } from '../lib/config/schema.js'
 import { apiKeySources, parsePrivateKey } from '../lib/config/secrets.js'
 import { openDeployment, type Deployment } from '../lib/deploy/connect.js'
 import type { Address } from '../lib/hex.js'
@@ -62,7 +62,7 @@ export default class RegisterModelCommand extends SpendCommand<RegistrationJson>
     const { network, connection } = await this.placeOf(project)
     const inputs = await readInputs(chooseModel(project.config.models, args.name ?? null), flags, this.typed)
     const { name } = inputs.model
-    const probes = flags.probe ? await this.#probe(inputs.model.hosts, project.dir) : []
+    const probes = flags.probe ? await this.#probe(inputs.model, project.dir) : []
     const key = await this.senderKey(flags)
     const deployment = await openDeployment(network, connection)
     try {
@@ -79,10 +79,11 @@ export default class RegisterModelCommand extends SpendCommand<RegistrationJson>
   }
 
   /** One host after the other: they may share a machine. */
-  async #probe(hosts: readonly HostConfig[], dir: string): Promise<ProbeReport[]> {
+  async #probe({ hosts, tokenizer }: ModelConfig, dir: string): Promise<ProbeReport[]> {
     const reports: ProbeReport[] = []
+    const nowMs = () => performance.now()
     for (const host of parseHosts(hosts, apiKeySources(process.env, dir))) {
-      const report = await probeHost(host, { nowMs: () => performance.now(), signal: this.signal })
+      const report = await probeHost(host, { nowMs, hasTokenizer: tokenizer !== null, signal: this.signal })
       this.note(probeLine(report))
       reports.push(report)
     }

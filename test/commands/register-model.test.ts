@@ -252,6 +252,10 @@ describe('flock register-model', () => {
       try {
         const unmetered = { code: 'HOST_NOT_READY', status: 8, message: /cannot be metered/ }
         await expectRefusal(register(), unmetered, project.as('model-host'))
+
+        await newRevision({ tokenizer: { encoding: 'o200k_base' } })
+        const counted = await runCommand(register('--dry-run'), project.as('model-host'))
+        expect(counted).toMatchObject({ code: 0, stderr: expect.stringContaining('the tokenizer counts') })
       } finally {
         project.host.answerWith(readyHost)
       }

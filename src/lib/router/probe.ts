@@ -16,7 +16,8 @@ export interface ProbeReport {
   readonly model: string
   /** How many models the host lists; 0 for a container, which has no list. */
   readonly models: number
-  readonly usage: ReportedUsage
+  /** Null when it reported none, and none is asked of it. */
+  readonly usage: ReportedUsage | null
   /** How long its completion took, whole milliseconds. */
   readonly latencyMs: number
 }
@@ -24,6 +25,8 @@ export interface ProbeReport {
 export interface ProbeOptions {
   /** Milliseconds of any clock that does not go backwards. */
   readonly nowMs: () => number
+  /** Whether the model has a tokenizer, which counts where hosts do not. */
+  readonly hasTokenizer: boolean
   readonly signal?: AbortSignal
 }
 
@@ -36,8 +39,8 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 const MAX_NAMES = 8
 
 /**
- * Checks that a host lists its model and completes a chat with text and token counts. Costs a few tokens. A container
- * of Infernet has no list of models, so it is asked for the chat alone.
+ * Checks that a host lists its model and completes a chat with text, and with token counts where nobody else counts.
+ * Costs a few tokens. A container of Infernet has no list of models, so it is asked for the chat alone.
  * @throws HOST_NOT_READY, HOST_UNREACHABLE, HOST_FAILED, HOST_REJECTED, INTERRUPTED
  */
 export async function probeHost(host: Host, options: ProbeOptions): Promise<ProbeReport> {
@@ -62,8 +65,12 @@ export async function probeHost(host: Host, options: ProbeOptions): Promise<Prob
     )
     const latencyMs = Math.round(options.nowMs() - startedMs)
     if (text === '') throw notReady(host, 'completed a chat with no text', 'Look at model of the host.')
-    if (usage === null) {
-      throw notReady(host, `cannot be metered: ${usageFault}`, 'Use a server that reports token usage.')
+    if (usage === null && !options.hasTokenizer) {
+      throw notReady(
+        host,
+        `cannot be metered: ${usageFault}`,
+        'Use a server that reports token usage, or give the model a tokenizer.',
+      )
     }
     return { hostId: host.id, model: host.model, models: models.length, usage, latencyMs }
   } finally {

@@ -34,7 +34,7 @@ describe('probeHost', () => {
       completion('Ready.', { prompt_tokens: 12, completion_tokens: 3 }),
     )
 
-    expect(await probeHost(hostOf(), { nowMs: clock() })).toEqual({
+    expect(await probeHost(hostOf(), { nowMs: clock(), hasTokenizer: false })).toEqual({
       hostId: 'gpu-1',
       model: 'demo-7b',
       models: 2,
@@ -52,7 +52,7 @@ describe('probeHost', () => {
     server.answerWith(models('demo-7b'), completion('Ready.'))
     const host = hostOf({ auth: 'x-litellm-api-key', apiKeyEnv: 'HOST_KEY' }, { HOST_KEY: 'sk-probe' })
 
-    await probeHost(host, { nowMs: clock() })
+    await probeHost(host, { nowMs: clock(), hasTokenizer: false })
 
     expect(server.requests.map(({ headers }) => headers['x-litellm-api-key'])).toEqual([
       'sk-probe',
@@ -64,7 +64,7 @@ describe('probeHost', () => {
     server.answerWith(models('demo-7b'), completion('Ready.'))
     const host = hostOf({ headers: { 'x-team': 'bees' }, body: { seed: 1 }, maxCompletionTokens: 4 })
 
-    await probeHost(host, { nowMs: clock() })
+    await probeHost(host, { nowMs: clock(), hasTokenizer: false })
 
     expect(server.requests.map(({ headers }) => headers['x-team'])).toEqual(['bees', 'bees'])
     expect(server.requests[1]?.body).toMatchObject({ seed: 1, max_tokens: 4 })
@@ -74,7 +74,10 @@ describe('probeHost', () => {
     const usage = { prompt_tokens: 12, completion_tokens: 3 }
     server.answerWith(json(200, { output: 'Ready.', usage }))
 
-    const report = await probeHost(hostOf({ kind: 'infernet', baseUrl: server.url }), { nowMs: clock() })
+    const report = await probeHost(hostOf({ kind: 'infernet', baseUrl: server.url }), {
+      nowMs: clock(),
+      hasTokenizer: false,
+    })
 
     expect(report).toMatchObject({ hostId: 'gpu-1', models: 0, usage: { completionTokens: 3 } })
     expect(server.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /service_output'])
@@ -83,7 +86,20 @@ describe('probeHost', () => {
   it('takes a host that counts no completion tokens', async () => {
     server.answerWith(models('demo-7b'), completion('Ready.', { prompt_tokens: 4, completion_tokens: 0 }))
 
-    expect((await probeHost(hostOf(), { nowMs: clock() })).usage.completionTokens).toBe(0)
+    expect((await probeHost(hostOf(), { nowMs: clock(), hasTokenizer: false })).usage?.completionTokens).toBe(
+      0,
+    )
+  })
+
+  it.each([
+    ['no usage', null],
+    ['usage that cannot be true', { prompt_tokens: -1 }],
+  ])('takes a host that reports %s when the model has a tokenizer', async (_what, usage) => {
+    server.answerWith(models('demo-7b'), completion('Ready.', usage))
+
+    const report = await probeHost(hostOf(), { nowMs: clock(), hasTokenizer: true })
+
+    expect(report).toMatchObject({ hostId: 'gpu-1', usage: null })
   })
 
   it.each<[string, () => void, string, RegExp, RegExp | undefined]>([
@@ -131,7 +147,7 @@ describe('probeHost', () => {
       () => server.answerWith(models('demo-7b'), completion('Ready.', null)),
       'HOST_NOT_READY',
       /cannot be metered: no usage was reported/,
-      undefined,
+      /or give the model a tokenizer/,
     ],
     [
       'reports usage that cannot be true',
@@ -150,7 +166,7 @@ describe('probeHost', () => {
   ])('refuses a host that %s', async (_what, prepare, code, message, hint) => {
     prepare()
 
-    const error = await caught(probeHost(hostOf(), { nowMs: clock() }))
+    const error = await caught(probeHost(hostOf(), { nowMs: clock(), hasTokenizer: false }))
 
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
@@ -160,7 +176,7 @@ describe('probeHost', () => {
   it('gives up on a host that says nothing', async () => {
     server.answerWith(silence)
 
-    const error = await caught(probeHost(hostOf({ timeoutMs: 100 }), { nowMs: clock() }))
+    const error = await caught(probeHost(hostOf({ timeoutMs: 100 }), { nowMs: clock(), hasTokenizer: false }))
 
     expect(error.code).toBe('HOST_UNREACHABLE')
     expect(error.message).toBe('No answer from host gpu-1 in 100 ms.')
@@ -169,13 +185,15 @@ describe('probeHost', () => {
   it('says that nobody listens', async () => {
     const baseUrl = `http://127.0.0.1:${await closedPort()}/v1`
 
-    expect((await caught(probeHost(hostOf({ baseUrl }), { nowMs: clock() }))).code).toBe('HOST_UNREACHABLE')
+    expect((await caught(probeHost(hostOf({ baseUrl }), { nowMs: clock(), hasTokenizer: false }))).code).toBe(
+      'HOST_UNREACHABLE',
+    )
   })
 
   it('stops when it is called off', async () => {
     server.answerWith(silence)
     const stop = new AbortController()
-    const work = caught(probeHost(hostOf(), { nowMs: clock(), signal: stop.signal }))
+    const work = caught(probeHost(hostOf(), { nowMs: clock(), hasTokenizer: false, signal: stop.signal }))
     while (server.requests.length === 0) await new Promise((resolve) => setImmediate(resolve))
     stop.abort()
 

@@ -107,7 +107,10 @@ export function contributorLines({ tableId, nonce, training, validators }: Table
 }
 
 export function probeLine({ hostId, model, usage, latencyMs }: ProbeReport): string {
-  const tokens = `${usage.promptTokens} + ${usage.completionTokens} tokens`
+  const tokens =
+    usage === null
+      ? 'no tokens reported, so the tokenizer counts'
+      : `${usage.promptTokens} + ${usage.completionTokens} tokens`
   return `Host ${hostId} serves ${model} and answered in ${latencyMs} ms (${tokens}).`
 }
 
