@@ -1,5 +1,5 @@
 /**
- * Lets one process at a time write into a folder, also where processes cannot see each other: in containers and on
+ * Lets one process at a time write into a folder or a file, also where processes cannot see each other: in containers and on
  * machines that share a volume. Who holds the lock rewrites it every second; one that is no longer rewritten is free.
  */
 import { randomUUID } from 'node:crypto'
@@ -48,21 +48,39 @@ const LOCK_MODE = 0o600
  * @throws STATE_CONFLICT when another process holds it, PATH_UNWRITABLE
  */
 export async function lockFolder(dir: string, options: FolderLockOptions): Promise<FolderLock> {
+  return takeLock({ path: join(dir, 'lock'), kind: 'folder', name: dir, details: { dir } }, options)
+}
+
+/** The same for one file of a folder that others write into: its lock stands beside it. @throws as `lockFolder` */
+export async function lockFile(file: string, options: FolderLockOptions): Promise<FolderLock> {
+  return takeLock({ path: `${file}.lock`, kind: 'file', name: file, details: { path: file } }, options)
+}
+
+/** What is locked, as errors name it. */
+interface Locked {
+  /** Of the lock itself. */
+  readonly path: string
+  readonly kind: 'folder' | 'file'
+  readonly name: string
+  readonly details: Readonly<Record<string, string>>
+}
+
+async function takeLock(locked: Locked, options: FolderLockOptions): Promise<FolderLock> {
   const { onLost, beatMs = BEAT_MS } = options
-  const path = join(dir, 'lock')
+  const { path } = locked
   const own: Holder = {
     pid: process.pid,
     begun: beginOf(process.pid),
     place: ownPlace(),
     token: randomUUID(),
   }
-  await take(path, own, { dir, beatMs })
+  await take(locked, own, beatMs)
   let beats = 0
   let beating: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
     beats += 1
     beating = beating.then(async () => {
-      const error = await beat(path, own, beats)
+      const error = await beat(locked, own, beats)
       if (error === null) return
       clearInterval(timer)
       onLost(error)
@@ -78,14 +96,15 @@ export async function lockFolder(dir: string, options: FolderLockOptions): Promi
   }
 }
 
-async function take(path: string, own: Holder, { dir, beatMs }: { dir: string; beatMs: number }) {
+async function take(locked: Locked, own: Holder, beatMs: number): Promise<void> {
+  const { path } = locked
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
     if (await created(path, own)) return
     const { holder, text } = await readHolder(path)
-    if (await isHeld(path, { holder, text, own, beatMs })) throw held(dir, path, holder)
+    if (await isHeld(path, { holder, text, own, beatMs })) throw held(locked, holder)
     await removeStale(path, text, own)
   }
-  throw held(dir, path, null)
+  throw held(locked, null)
 }
 
 async function created(path: string, own: Holder): Promise<boolean> {
@@ -132,16 +151,16 @@ async function removeStale(path: string, text: string, { token }: Holder): Promi
 }
 
 /** Returns what is wrong when the lock is no longer the own one. A beat that cannot be written is left to the next. */
-async function beat(path: string, own: Holder, beats: number): Promise<FlockError | null> {
+async function beat(locked: Locked, own: Holder, beats: number): Promise<FlockError | null> {
   let file: FileHandle | null = null
   try {
-    file = await open(path, 'r+')
+    file = await open(locked.path, 'r+')
     const holder = parseHolder(await file.readFile('utf8'))
-    if (holder?.token !== own.token) return taken(path, holder)
+    if (holder?.token !== own.token) return taken(locked, holder)
     await file.write(render(own, beats), 0)
     return null
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? taken(path, null) : null
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? taken(locked, null) : null
   } finally {
     await file?.close().catch(() => undefined)
   }
@@ -191,17 +210,17 @@ function nameOf(holder: Holder | null): string {
   return holder === null ? 'another process' : `process ${holder.pid} of ${holder.place.split(' ')[0]}`
 }
 
-function held(dir: string, path: string, holder: Holder | null): FlockError {
-  return new FlockError('STATE_CONFLICT', `The folder ${dir} is held by ${nameOf(holder)}.`, {
-    details: { dir, pid: holder?.pid ?? null },
-    hint: `Give each process a folder of its own. If none runs, remove ${path}.`,
+function held({ path, kind, name, details }: Locked, holder: Holder | null): FlockError {
+  return new FlockError('STATE_CONFLICT', `The ${kind} ${name} is held by ${nameOf(holder)}.`, {
+    details: { ...details, pid: holder?.pid ?? null },
+    hint: `Give each process a ${kind} of its own. If none runs, remove ${path}.`,
   })
 }
 
-function taken(path: string, holder: Holder | null): FlockError {
+function taken({ path, kind }: Locked, holder: Holder | null): FlockError {
   return new FlockError('STATE_CONFLICT', `The lock ${path} was taken by ${nameOf(holder)}.`, {
     details: { path, pid: holder?.pid ?? null },
-    hint: 'Give each process a folder of its own, and start this one again.',
+    hint: `Give each process a ${kind} of its own, and start this one again.`,
   })
 }
 

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { FlockError } from '../../src/lib/errors.js'
-import { type FolderLock, lockFolder } from '../../src/lib/folder-lock.js'
+import { type FolderLock, lockFile, lockFolder } from '../../src/lib/folder-lock.js'
 import { caught } from '../helpers/caught.js'
 import { createTempDir } from '../helpers/temp-dir.js'
 
@@ -159,6 +159,22 @@ describe('the lock of a folder', () => {
       code: 'PATH_UNWRITABLE',
       details: { path: join(dir, 'lock') },
     })
+  })
+})
+
+describe('the lock of a file', () => {
+  const options = { onLost: () => undefined, beatMs: BEAT_MS }
+
+  it('is had by one at a time, and leaves the other files of the folder to others', async () => {
+    const file = join(dir, 'journal')
+    locks.push(await lockFile(file, options))
+
+    const error = await caught(lockFile(file, options))
+    locks.push(await lockFile(join(dir, 'other'), options), await take())
+
+    expect(error).toMatchObject({ code: 'STATE_CONFLICT', details: { path: file, pid: process.pid } })
+    expect(error.message).toContain(`The file ${file} is held by process ${process.pid}`)
+    expect(error.hint).toContain(`remove ${file}.lock`)
   })
 })
 

@@ -1,8 +1,8 @@
 /** An append-only file of lines, held by one process, whose appended lines survive the death of that process. */
-import { mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FlockError, isFlockError, messageOf } from '../errors.js'
-import { isProcessAlive } from '../process-alive.js'
+import { lockFile } from '../folder-lock.js'
 
 export interface LineFile {
   /** All complete lines; what a crash left of an unfinished one is left out. */
@@ -22,11 +22,14 @@ export interface LineFile {
 /** Only its owner reads a journal: it holds answers. */
 const MODE = 0o600
 
-/** @throws STATE_CONFLICT when another process holds the file, PATH_UNWRITABLE */
+/**
+ * Opens the file for this process alone. When another one takes it nevertheless, nothing is written any more.
+ * @throws STATE_CONFLICT when another process holds the file, PATH_UNWRITABLE
+ */
 export async function openLines(path: string): Promise<LineFile> {
   await onDisk(path, () => mkdir(dirname(path), { recursive: true }))
-  const lockPath = `${path}.lock`
-  await takeLock(lockPath, path)
+  let lost: FlockError | null = null
+  const lock = await lockFile(path, { onLost: (error) => (lost = error) })
   let handle: FileHandle | null = null
   let size = 0
   let replaced = 0
@@ -48,6 +51,7 @@ export async function openLines(path: string): Promise<LineFile> {
     waiting = []
     if (batch.length === 0) return
     try {
+      if (lost !== null) throw lost
       handle ??= await open(path, 'a', MODE)
       const text = batch.map((line) => line.text).join('')
       await handle.writeFile(text)
@@ -78,6 +82,7 @@ export async function openLines(path: string): Promise<LineFile> {
       }),
     replace: (lines) =>
       inTurn(async () => {
+        if (lost !== null) throw lost
         const text = lines()
           .map((line) => `${line}\n`)
           .join('')
@@ -104,29 +109,8 @@ export async function openLines(path: string): Promise<LineFile> {
         await flush()
         await handle?.close()
         handle = null
-      }).finally(() => rm(lockPath, { force: true }))
+      }).finally(() => lock.release())
     },
-  }
-}
-
-/** Takes the lock file, also from a process that died with it. */
-async function takeLock(lockPath: string, path: string): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await writeFile(lockPath, String(process.pid), { flag: 'wx', mode: MODE })
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || tries > 3) throw unwritable(lockPath, error)
-    }
-    const holder = Number(await readFile(lockPath, 'utf8').catch(() => '0'))
-    // In a container every node is process 1, so a lock with the own number was left by the one before.
-    if (holder !== process.pid && isProcessAlive(holder)) {
-      throw new FlockError('STATE_CONFLICT', `Another node (process ${holder}) holds the journal ${path}.`, {
-        details: { path, pid: holder },
-        hint: `Stop it first. If no node runs, remove ${lockPath}.`,
-      })
-    }
-    await rm(lockPath, { force: true })
   }
 }
 

@@ -35,8 +35,13 @@ afterEach(async () => {
 /** Leaves the file as a killed process would: nothing is closed, and the lock names a process that is gone. */
 async function kill(journal: Journal): Promise<void> {
   await journal.append({ type: 'sent', id: 0, interval: 0 })
-  await writeFile(`${path}.lock`, '999999999')
+  await changeLock({ pid: 999_999_999 })
   killed.push(journal)
+}
+
+async function changeLock(change: Readonly<Record<string, unknown>>): Promise<void> {
+  const holder = JSON.parse(await readFile(`${path}.lock`, 'utf8')) as object
+  await writeFile(`${path}.lock`, JSON.stringify({ ...holder, ...change }))
 }
 
 async function reopened<T>(look: (journal: Journal) => T): Promise<T> {
@@ -168,13 +173,43 @@ describe('openJournal', () => {
 
   it('refuses a second process while the first one lives', async () => {
     const journal = await openJournal(path, OWNER)
-    await writeFile(`${path}.lock`, String(process.ppid))
 
     const error = await caught(openJournal(path, OWNER))
 
     expect(error.code).toBe('STATE_CONFLICT')
-    expect(error.details).toMatchObject({ pid: process.ppid })
+    expect(error.details).toMatchObject({ path, pid: process.pid })
     await journal.close()
+  })
+
+  it('stands beside the journals of other nodes', async () => {
+    const journal = await openJournal(path, OWNER)
+    const other = await openJournal(`${path}.other`, OWNER)
+
+    await Promise.all([journal.append(COMPUTED), other.append(SIGNED)])
+
+    await Promise.all([journal.close(), other.close()])
+    expect(await reopened(({ state }) => state.answers.size)).toBe(1)
+  })
+
+  it('writes nothing once another process has taken it', async () => {
+    const journal = await openJournal(path, OWNER)
+    const before = await readFile(path, 'utf8')
+    await changeLock({ pid: process.ppid, token: 'theirs' })
+
+    let error: unknown = null
+    while (error === null)
+      error = await journal.append(COMPUTED).then(
+        () => null,
+        (thrown: unknown) => thrown,
+      )
+    const after = await readFile(path, 'utf8')
+    await journal.append(SIGNED).catch(() => undefined)
+    await journal.close()
+
+    expect(error).toMatchObject({ code: 'STATE_CONFLICT', details: { pid: process.ppid } })
+    expect(after.startsWith(before)).toBe(true)
+    expect(await readFile(path, 'utf8')).toBe(after)
+    expect(await readFile(`${path}.lock`, 'utf8')).toContain('theirs')
   })
 
   it('gives the file free when it is closed', async () => {
