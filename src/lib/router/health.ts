@@ -8,6 +8,10 @@ export interface HealthTracker {
   /** A host that asked for time is avoided for that long; this is no failure. */
   rested(nowMs: number, pauseMs: number): void
   circuit(nowMs: number): Circuit
+  /** How long the host is avoided from now on; 0 when it is not. */
+  pauseMs(nowMs: number): number
+  /** Has one listener told whenever the host begins to be avoided, or is for longer than it was. */
+  onPause(listener: () => void): void
   /** From 0.1 to 1: how much of its share a host may take again. One that was away begins slowly. */
   warmth(nowMs: number): number
   /** Above 0, up to 1: the share of its last calls that a host answered; 1 when nothing speaks against it. */
@@ -43,6 +47,7 @@ export function createHealthTracker(): HealthTracker {
   let windowStartMs = 0
   let present: Tally = { calls: 0, failures: 0 }
   let previous: Tally = { calls: 0, failures: 0 }
+  let tellPause: () => void = () => undefined
 
   function turnWindow(nowMs: number): void {
     const age = nowMs - windowStartMs
@@ -67,6 +72,7 @@ export function createHealthTracker(): HealthTracker {
     openUntilMs = nowMs + Math.min(FIRST_PAUSE_MS * 2 ** Math.min(openings, 10), LONGEST_PAUSE_MS)
     openings += 1
     isOpen = true
+    tellPause()
   }
 
   return {
@@ -93,12 +99,22 @@ export function createHealthTracker(): HealthTracker {
       if (isOpen || failuresInRow >= FAILURES_TO_OPEN || failsTooOften()) open(nowMs)
     },
     rested(nowMs, pauseMs) {
-      restUntilMs = Math.max(restUntilMs, nowMs + Math.min(pauseMs, LONGEST_REST_MS))
+      const untilMs = nowMs + Math.min(pauseMs, LONGEST_REST_MS)
+      if (untilMs <= restUntilMs) return
+      restUntilMs = untilMs
+      tellPause()
     },
     circuit(nowMs) {
       if (nowMs < restUntilMs) return 'open'
       if (!isOpen) return 'closed'
       return nowMs < openUntilMs ? 'open' : 'trial'
+    },
+    pauseMs(nowMs) {
+      const untilMs = isOpen ? Math.max(restUntilMs, openUntilMs) : restUntilMs
+      return Math.max(0, untilMs - nowMs)
+    },
+    onPause(listener) {
+      tellPause = listener
     },
     warmth(nowMs) {
       if (warmSinceMs === null) return 1

@@ -1,8 +1,9 @@
 import { type Channel, createChannel, isAvailable, waitForRoom } from './channel.js'
-import { FlockError } from '../errors.js'
+import { FlockError, isFlockError } from '../errors.js'
 import { type Host, isSameHost } from './hosts.js'
 import { type Samples, createSamples } from './latency.js'
 import type { HostRoute } from './operation.js'
+import { admitAfterPauses } from './pause-end.js'
 import { type Policy, chooseHost } from './policy.js'
 import { type RetryBudget, createRetryBudget } from './retry-budget.js'
 
@@ -52,12 +53,18 @@ export interface RouteTableOptions {
 export function createRouteTable({ nowMs, maxAnswerBytes }: RouteTableOptions): RouteTable {
   let table = new Map<string, RouteState>()
   let retired: readonly Channel[] = []
+  /** Of each channel, what stops that it is looked after. */
+  const stops = new Map<Channel, () => void>()
+
+  function open(host: Host): Channel {
+    const channel = createChannel(host, { maxAnswerBytes })
+    stops.set(channel, admitAfterPauses(channel, nowMs))
+    return channel
+  }
 
   function create(route: ModelRoute, former: RouteState | undefined): RouteState {
     const channels = route.hosts.map(
-      (host) =>
-        former?.channels.find((channel) => isSameHost(channel.host, host)) ??
-        createChannel(host, { maxAnswerBytes }),
+      (host) => former?.channels.find((channel) => isSameHost(channel.host, host)) ?? open(host),
     )
     return {
       route,
@@ -65,6 +72,13 @@ export function createRouteTable({ nowMs, maxAnswerBytes }: RouteTableOptions): 
       budget: createRetryBudget(route.routing.retryRatio, nowMs()),
       answerSamples: former?.answerSamples ?? createSamples(),
       streamSamples: former?.streamSamples ?? createSamples(),
+    }
+  }
+
+  function forget(channels: readonly Channel[]): void {
+    for (const channel of channels) {
+      stops.get(channel)?.()
+      stops.delete(channel)
     }
   }
 
@@ -85,11 +99,14 @@ export function createRouteTable({ nowMs, maxAnswerBytes }: RouteTableOptions): 
       const kept = new Set(channelsOf(table.values()))
       const gone = channelsOf(former.values()).filter((channel) => !kept.has(channel))
       for (const channel of gone) channel.retire()
-      retired = [...retired, ...gone].filter((channel) => !channel.isClosed())
+      const leaving = [...retired, ...gone]
+      retired = leaving.filter((channel) => !channel.isClosed())
+      forget(leaving.filter((channel) => channel.isClosed()))
     },
     states: () => [...table.values()],
     async destroy() {
       const channels = [...channelsOf(table.values()), ...retired]
+      forget(channels)
       await Promise.all(channels.map(async (channel) => channel.destroy()))
     },
   }
@@ -158,16 +175,41 @@ function enterOne(channels: readonly Channel[], state: RouteState, seeker: Seeke
   return channel
 }
 
+/** A host that was asked and did not answer. */
+export interface FailedAttempt {
+  readonly hostId: string
+  readonly code: string
+}
+
 /**
  * Takes a host, waiting for room where all are full.
+ * @param failures what was asked before for the same request: an error has them in its details
  * @throws HOST_BUSY, INTERRUPTED, TASK_INVALID when no host takes such a request
  */
-export async function take(state: RouteState, seeker: Seeker): Promise<Channel> {
+export async function take(
+  state: RouteState,
+  seeker: Seeker,
+  failures: readonly FailedAttempt[] = [],
+): Promise<Channel> {
   const free = takeFree(state, seeker)
   if (free !== null) return free
   const untried = untriedOf(state, seeker)
   if (untried.length === 0) throw noHost(state, seeker)
-  return waitForRoom(untried, { nowMs: seeker.nowMs, signal: seeker.signal })
+  try {
+    return await waitForRoom(untried, { nowMs: seeker.nowMs, signal: seeker.signal })
+  } catch (error) {
+    throw failures.length > 0 && isFlockError(error) ? busyAfter(error, failures) : error
+  }
+}
+
+function busyAfter(error: FlockError, failures: readonly FailedAttempt[]): FlockError {
+  const { code, message, details, hint } = error
+  const before = failures.length === 1 ? 'One attempt was' : `${failures.length} attempts were`
+  return new FlockError(code, `${before} not answered. ${message}`, {
+    cause: error,
+    details: { ...details, attempts: [...failures] },
+    ...(hint === undefined ? {} : { hint }),
+  })
 }
 
 /** True when a host is left that was not tried. */

@@ -219,6 +219,42 @@ describe('a host that asks for time', () => {
   })
 })
 
+describe('the pause of a host', () => {
+  it('lasts as long as the host is avoided', () => {
+    const health = failed(3)
+    expect([0, 500, 2_000, 9_000].map((nowMs) => health.pauseMs(nowMs))).toEqual([2_000, 1_500, 0, 0])
+
+    health.rested(1_000, 5_000)
+
+    expect(health.pauseMs(1_000)).toBe(5_000)
+    expect(createHealthTracker().pauseMs(0)).toBe(0)
+  })
+
+  it('is over when the host has answered, though it failed before', () => {
+    const health = failed(3)
+
+    health.succeeded(2_000)
+
+    expect(health.pauseMs(2_000)).toBe(0)
+  })
+
+  it('is told when it begins and when it becomes longer', () => {
+    const health = failed(2)
+    let told = 0
+    health.onPause(() => (told += 1))
+
+    health.failed(0)
+    expect(told).toBe(1)
+    health.failed(0)
+    health.rested(0, 5_000)
+    expect(told).toBe(2)
+    health.rested(0, 4_000)
+    health.succeeded(6_000)
+
+    expect(told).toBe(2)
+  })
+})
+
 describe('the share of a host that was away', () => {
   it('grows from a tenth to the whole in half a minute', () => {
     const health = failed(3)

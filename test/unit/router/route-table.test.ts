@@ -282,6 +282,36 @@ describe('waiting for a host', () => {
     expect(idOf(await waiting)).toBe('a')
   })
 
+  it('ends at a host whose pause is over, though nobody leaves', async () => {
+    const table = createRouteTable({ nowMs: () => performance.now(), maxAnswerBytes: 1_000 })
+    tables.push(table)
+    const state = table.of(routeOf([a, b]))
+    fill(state.channels[1])
+    state.channels[0]?.health.rested(performance.now(), 30)
+
+    const waiting = take(state, seekerOf({ nowMs: () => performance.now() }))
+
+    expect(idOf(await waiting)).toBe('a')
+    expect(state.channels.map((channel) => channel.queued())).toEqual([0, 0])
+  })
+
+  it('is refused with what was asked before', async () => {
+    const state = stateOf(hostOf({ maxQueued: 0 }))
+    state.channels.forEach(fill)
+    const failures = [{ hostId: 'b', code: 'HOST_FAILED' }]
+
+    const first = await caught(take(state, seekerOf()))
+    const second = await caught(take(state, seekerOf(), failures))
+
+    expect(first.details).toEqual({ hostIds: ['a'] })
+    expect(second).toMatchObject({
+      code: 'HOST_BUSY',
+      message: `One attempt was not answered. ${first.message}`,
+      details: { hostIds: ['a'], attempts: failures },
+      hint: first.hint,
+    })
+  })
+
   it('is not done for hosts that were tried', async () => {
     const state = stateOf(a, b)
     state.channels.forEach(fill)
