@@ -28,6 +28,11 @@ export interface ClientLimits {
    */
   admit(estimatedTokens: number): Admission
   /**
+   * Lets a request in that no host works for, and that ends at once: it counts as a request and nothing else. Says why
+   * when there were too many.
+   */
+  admitIdle(): ClientRefusal | null
+  /**
    * Ends a request that was let in; a second time changes nothing.
    * @param usedTokens 0 when no host did any work, null when nobody knows: the estimate then stands
    */
@@ -78,6 +83,9 @@ export function createClientLimits(
       const permit: Permit = { reservation }
       underWay.add(permit)
       return { permit, refusal: null }
+    },
+    admitIdle() {
+      return requests === null || requests.take(1).ok ? null : refuse(tooManyRequests(requests))
     },
     finish(permit, usedTokens) {
       underWay.delete(permit)

@@ -169,6 +169,30 @@ describe('requests at once', () => {
   })
 })
 
+describe('requests that no host works for', () => {
+  it('count as requests', () => {
+    const { limits } = create({ requestsPerMinute: 2 })
+    expect(limits.admitIdle()).toBeNull()
+    permitOf(limits.admit(1))
+
+    const refusal = limits.admitIdle()
+
+    expect(refusal).toMatchObject({
+      status: 429,
+      headers: { 'x-ratelimit-remaining-requests': '0', 'retry-after': '30' },
+      body: { error: { code: 'rate_limit_exceeded' } },
+    })
+    expect(limits.admit(1).refusal).toEqual(refusal)
+  })
+
+  it('are let in whatever else is used up', () => {
+    const { limits } = create({ tokensPerMinute: 10, maxConcurrent: 1 })
+    limits.finish(permitOf(limits.admit(10)), 50)
+    expect(limits.admit(1).refusal).not.toBeNull()
+    expect([1, 2, 3].map(() => limits.admitIdle())).toEqual([null, null, null])
+  })
+})
+
 describe('what would refuse any request', () => {
   it('is told without a cost, so that nothing has to be counted for it', () => {
     const { limits } = create({ requestsPerMinute: 1, tokensPerMinute: 10, maxConcurrent: 1 })
