@@ -1,3 +1,4 @@
+import type { FlockError } from '../errors.js'
 import type { Address } from '../hex.js'
 import {
   DESTINATION,
@@ -43,6 +44,8 @@ export interface FlockWorkflowOptions {
 export interface FlockWorkflow {
   readonly models: readonly ServedModel[]
   readonly receiptSigner: Address
+  /** Why no paid request is answered until the service is started again; null while all is well. */
+  readonly fault: FlockError | null
   /**
    * Answers a task that goes to the chain or to the caller. The same task of the chain, given twice at the same time,
    * is computed once; given again later it gets the answer and the receipt that the journal kept. The usage meter
@@ -115,6 +118,9 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   return {
     models,
     receiptSigner: signer.address,
+    get fault() {
+      return options.journal?.fault ?? null
+    },
     async run(input, signal) {
       const task = planTask(input, context)
       const { envelope, stock } = task

@@ -129,6 +129,11 @@ export async function openService(
     }
   }
 
+  if (context.receiptKey.engine === 'javascript') {
+    log.warn('Receipts are signed by JavaScript, which takes three times as long as WebAssembly.', {
+      hint: 'Install tiny-secp256k1 anew, and let Node.js compile WebAssembly.',
+    })
+  }
   return {
     service: assemble(first),
     async reload(next) {

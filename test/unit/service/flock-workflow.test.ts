@@ -400,6 +400,7 @@ describe('answering a paid request that comes again', () => {
     const journal = await openJournal()
     const { workflow, host } = await setUpWith({ journal }, completion('Yes.'))
     const kept = await workflow.run(onChainInput())
+    expect(workflow.fault).toBeNull()
     rmSync(join(dir, 'lock'))
     const other = await openJournal()
     while (journal.fault === null) await new Promise((resolve) => setImmediate(resolve))
@@ -409,6 +410,7 @@ describe('answering a paid request that comes again', () => {
     await Promise.all([journal.close(), other.close()])
 
     expect(refused.code).toBe('STATE_CONFLICT')
+    expect(workflow.fault).toBe(refused)
     expect(again).toEqual(kept)
     expect(host.requests).toHaveLength(1)
   })

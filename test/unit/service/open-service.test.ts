@@ -211,6 +211,28 @@ describe('a service that is opened', () => {
   })
 })
 
+describe('the key of receipts', () => {
+  const slow = createReceiptKey(RECEIPT_KEY, () => {
+    throw new Error('no WebAssembly')
+  })
+  const warnings = () =>
+    records.filter(({ message }) => message.startsWith('Receipts are signed by JavaScript'))
+
+  it('is warned of once when WebAssembly cannot sign with it, and is used nevertheless', async () => {
+    const { task, service } = await open(settingsOf(), contextOf({ receiptKey: slow }))
+    await service.reload(settingsOf())
+
+    expect((await task(paidTask())).status).toBe(200)
+    expect(warnings()).toEqual([expect.objectContaining({ level: 'warn' })])
+  })
+
+  it('is not spoken of otherwise', async () => {
+    await open()
+
+    expect(warnings()).toEqual([])
+  })
+})
+
 function modelOfKey(): Model {
   const keyed = hostSettings({ baseUrl: 'http://127.0.0.1:1/v1', auth: 'bearer', apiKeyEnv: 'TINY_KEY' })
   return { ...modelOfFile(), tokenizer: null, hosts: [keyed] }
