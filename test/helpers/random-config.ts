@@ -1,15 +1,13 @@
 import { getAddress } from 'ethers/address'
-import { NETWORK_PRESETS } from '../../src/lib/config/networks.js'
-import type { NetworkConfig } from '../../src/lib/config/networks.js'
 import type {
-  ClientConfig,
-  FlockConfig,
   HostConfig,
   ModelConfig,
   RoutingConfig,
-  ServiceConfig,
   TokenizerConfig,
-} from '../../src/lib/config/schema.js'
+} from '../../src/lib/config/model-schema.js'
+import { NETWORK_PRESETS } from '../../src/lib/config/networks.js'
+import type { NetworkConfig } from '../../src/lib/config/networks.js'
+import type { ClientConfig, FlockConfig, ServiceConfig } from '../../src/lib/config/schema.js'
 import type { Address } from '../../src/lib/hex.js'
 
 /** Texts that YAML could take for something else. */

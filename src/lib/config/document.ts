@@ -3,11 +3,13 @@ import type { Node, Tags } from 'yaml'
 import { FlockError } from '../errors.js'
 import { parsePath } from './faults.js'
 import type { Fault, PathSegment } from './faults.js'
+import { HOST_DEFAULTS } from './model-schema.js'
+import type { HostConfig } from './model-schema.js'
 import { NETWORK_PRESETS } from './networks.js'
 import type { NetworkConfig } from './networks.js'
 import { checkRules } from './rules.js'
-import { HOST_DEFAULTS, validateConfig } from './schema.js'
-import type { FlockConfig, HostConfig } from './schema.js'
+import { validateConfig } from './schema.js'
+import type { FlockConfig } from './schema.js'
 
 /** A value that stands over one of the file, for instance from the environment or a flag. */
 export interface Override {

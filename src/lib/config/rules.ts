@@ -1,7 +1,8 @@
 import { findOverrideFaults } from '../host-overrides.js'
 import { nearestName } from '../nearest.js'
 import type { Fault } from './faults.js'
-import type { FlockConfig, ModelConfig } from './schema.js'
+import type { ModelConfig } from './model-schema.js'
+import type { FlockConfig } from './schema.js'
 
 /** The contracts take at most this many training nodes, and as many validators, for one model. */
 const MAX_CONTRIBUTORS = 64
