@@ -52,8 +52,8 @@ export function createRouterWorld(random: () => number = () => 0): RouterWorld {
   return world
 }
 
-export async function readEvents(events: AsyncIterable<StreamEvent>): Promise<StreamEvent[]> {
+export async function readEvents(stream: AsyncIterable<readonly StreamEvent[]>): Promise<StreamEvent[]> {
   const all: StreamEvent[] = []
-  for await (const event of events) all.push(event)
+  for await (const events of stream) all.push(...events)
   return all
 }

@@ -1,4 +1,5 @@
 /** Asks hosts: one after the other until one answers, or a second one beside a first that takes long. */
+import type { CallOffSignal } from '../call-off.js'
 import { type FlockError, isFlockError, toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Channel } from './channel.js'
@@ -28,7 +29,7 @@ export interface ForwardTarget {
   readonly route: ModelRoute
   /** Whom the policy `sticky` sends to the same host. */
   readonly key?: string | null
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: CallOffSignal | undefined
 }
 
 /** A call to a host that is over. */
@@ -52,7 +53,7 @@ export interface Errand<A> {
   readonly isStream: boolean
   readonly route: HostRoute
   readonly promptTokens: number
-  readonly run: (channel: Channel, signal: AbortSignal | undefined) => Promise<A>
+  readonly run: (channel: Channel, signal: CallOffSignal | undefined) => Promise<A>
   readonly drop: (answer: A) => void
 }
 
@@ -135,7 +136,7 @@ export function createAttempts({ table, nowMs, random, log, onCall }: AttemptsOp
   async function attempt<A>(
     { errand, seeker, tried, failures }: Journey<A>,
     { state, channel, cause }: Pick<Attempt, 'state' | 'channel' | 'cause'>,
-    signal: AbortSignal | undefined,
+    signal: CallOffSignal | undefined,
   ): Promise<Won<A>> {
     const { isStream } = errand
     const own: Attempt = { state, channel, cause, isStream, startMs: nowMs(), firstEventMs: null }

@@ -1,11 +1,14 @@
 /** One call to one host: a whole answer, or a stream up to its first event. */
+import type { CallOffSignal } from '../call-off.js'
+import type { FlockError } from '../errors.js'
 import type { Channel } from './channel.js'
-import { type Incoming, type OpenedStream, exchange, openStream } from './exchange.js'
+import { type Incoming, exchange } from './exchange.js'
 import { callError, cutError, parseBody, statusError } from './host-errors.js'
 import type { Host } from './hosts.js'
+import { type OpenedStream, openStream } from './open-stream.js'
 import { type StreamChunk, type StreamEvent, checkUsage } from './openai.js'
 import { type Operation, readAnswer, renderOutgoing } from './operation.js'
-import { readSseData } from './sse.js'
+import { createSseReader } from './sse.js'
 
 /**
  * Asks a host for a whole answer; its `timeoutMs` bounds the call from end to end.
@@ -14,7 +17,7 @@ import { readSseData } from './sse.js'
 export async function callForAnswer<T>(
   { host, pool, answerHeaders }: Pick<Channel, 'host' | 'pool' | 'answerHeaders'>,
   operation: Operation<T>,
-  signal: AbortSignal | undefined,
+  signal: CallOffSignal | undefined,
 ): Promise<T> {
   let incoming: Incoming
   try {
@@ -27,11 +30,17 @@ export async function callForAnswer<T>(
   return readAnswer(host, operation, parseBody(incoming.text, host))
 }
 
+/** Events of a stream as they came over the network together; null when there are no more. */
+type NextEvents = () => Promise<readonly StreamEvent[] | null>
+
 /** A stream whose host has begun to answer. */
 export interface BegunStream {
-  /** Every event, from the first one on, then the end. @throws as `callForAnswer` */
-  readonly events: AsyncGenerator<StreamEvent>
-  /** Closes the connection; for streams that nobody reads. */
+  /**
+   * The next events, in order, the end being the last of them. What came before a failure is given before it is thrown.
+   * @throws as `callForAnswer`
+   */
+  readonly next: NextEvents
+  /** Closes the connection, unless the stream was read to its end. */
   drop(): void
 }
 
@@ -42,7 +51,7 @@ export interface BegunStream {
 export async function callForStream(
   { host, pool, streamHeaders }: Channel,
   operation: Operation<unknown>,
-  signal: AbortSignal | undefined,
+  signal: CallOffSignal | undefined,
 ): Promise<BegunStream> {
   let opened: OpenedStream | undefined
   try {
@@ -50,9 +59,9 @@ export async function callForStream(
     const limits = { silenceMs: host.firstTokenTimeoutMs, timeoutMs: host.timeoutMs, signal }
     opened = await openStream(pool, outgoing, limits)
     if (opened.status !== 200) throw statusError(opened.status, host, opened.retryAfter)
-    const events = read(opened, host, operation)
-    const begun = await firstWord(events)
-    return { events: from(begun, events), drop: () => opened?.release(false) }
+    const next = readEvents(opened, host, operation)
+    const begun = await firstWord(next)
+    return { next: after(begun, next), drop: () => opened?.release(false) }
   } catch (error) {
     opened?.release(opened.status !== 200)
     throw callError(error, host)
@@ -60,90 +69,92 @@ export async function callForStream(
 }
 
 /** Reads up to the first word: a host that only said that it is about to speak may still be left for another. */
-async function firstWord(events: AsyncGenerator<StreamEvent>): Promise<StreamEvent[]> {
+async function firstWord(next: NextEvents): Promise<readonly StreamEvent[]> {
   const begun: StreamEvent[] = []
   for (;;) {
-    const next = await events.next()
-    if (next.done === true) return begun
-    begun.push(next.value)
-    if (next.value.type === 'end' || !next.value.isPreamble) return begun
+    const events = await next()
+    if (events === null) return begun
+    begun.push(...events)
+    if (events.some((event) => event.type === 'end' || !event.isPreamble)) return begun
   }
 }
 
-async function* from(
-  begun: readonly StreamEvent[],
-  rest: AsyncGenerator<StreamEvent>,
-): AsyncGenerator<StreamEvent> {
-  try {
-    yield* begun
-    yield* rest
-  } finally {
-    await rest.return(undefined)
+function after(begun: readonly StreamEvent[], next: NextEvents): NextEvents {
+  let first: readonly StreamEvent[] | null = begun
+  return async () => {
+    if (first === null) return next()
+    const given = first
+    first = null
+    return given
   }
 }
 
-async function* read(
-  opened: OpenedStream,
-  host: Host,
-  operation: Operation<unknown>,
-): AsyncGenerator<StreamEvent> {
-  let isDone = false
+function readEvents(opened: OpenedStream, host: Host, operation: Operation<unknown>): NextEvents {
+  const chunksOf = host.kind === 'infernet' ? bareText() : sseChunks(host, operation)
   let finishReason: string | null = null
   let usage: unknown = null
-  try {
-    for await (const chunk of chunksOf(opened, host, operation)) {
+  let isOver = false
+  let failure: FlockError | undefined
+
+  function end(isDone: boolean): StreamEvent {
+    isOver = true
+    // The connection is free before the reader had time to look at the end.
+    opened.release(isDone)
+    return { type: 'end', hostId: host.id, finishReason, ...checkUsage(usage) }
+  }
+
+  async function readInto(events: StreamEvent[]): Promise<void> {
+    const bytes = await opened.read()
+    for (const chunk of chunksOf(bytes)) {
       if (chunk === null) {
-        isDone = true
-        break
+        events.push(end(true))
+        return
       }
       finishReason = chunk.finishReason ?? finishReason
       usage = chunk.usage ?? usage
-      opened.pause()
-      yield { type: 'chunk', text: chunk.text, raw: chunk.raw, isPreamble: chunk.isPreamble }
+      events.push({ type: 'chunk', text: chunk.text, raw: chunk.raw, isPreamble: chunk.isPreamble })
     }
-    if (!isDone && finishReason === null) throw cutError(host)
-    // The connection is free before the reader had time to look at the end.
-    opened.release(isDone)
-    yield { type: 'end', hostId: host.id, finishReason, ...checkUsage(usage) }
-  } catch (error) {
-    throw callError(error, host)
-  } finally {
-    opened.release(isDone)
+    if (bytes !== null) return
+    if (finishReason === null) throw cutError(host)
+    events.push(end(false))
+  }
+
+  return async () => {
+    const events: StreamEvent[] = []
+    while (events.length === 0 && !isOver && failure === undefined) {
+      try {
+        await readInto(events)
+      } catch (error) {
+        failure = callError(error, host)
+        opened.release(false)
+      }
+    }
+    if (events.length > 0) return events
+    if (failure !== undefined) throw failure
+    return null
   }
 }
 
-/** Chunks in order, then null when the host said that this is all. */
-function chunksOf(
-  opened: OpenedStream,
-  host: Host,
-  operation: Operation<unknown>,
-): AsyncGenerator<StreamChunk | null> {
-  return host.kind === 'infernet' ? bareText(opened) : sseChunks(opened, host, operation)
-}
+/** The chunks that some bytes complete, in order, then null when the host said that this is all. Null bytes are the end. */
+type ChunksOf = (bytes: Uint8Array | null) => Iterable<StreamChunk | null>
 
-async function* sseChunks(
-  { body }: OpenedStream,
-  host: Host,
-  operation: Operation<unknown>,
-): AsyncGenerator<StreamChunk | null> {
-  for await (const data of readSseData(body)) {
-    if (data.trim() === '[DONE]') yield null
-    else yield operation.readChunk(parseBody(data, host), host.id)
+function sseChunks(host: Host, operation: Operation<unknown>): ChunksOf {
+  const reader = createSseReader()
+  return function* (bytes) {
+    if (bytes === null) return
+    for (const data of reader.push(bytes)) {
+      if (data.trim() === '[DONE]') yield null
+      else yield operation.readChunk(parseBody(data, host), host.id)
+    }
   }
 }
 
 /** Containers stream text without any frame: the end of the body is the end of the answer. */
-async function* bareText({ body }: OpenedStream): AsyncGenerator<StreamChunk | null> {
+function bareText(): ChunksOf {
   const decoder = new TextDecoder()
-  for await (const bytes of body) {
-    const text = decoder.decode(bytes, { stream: true })
-    if (text !== '') yield bare(text)
+  return function* (bytes) {
+    const text = bytes === null ? decoder.decode() : decoder.decode(bytes, { stream: true })
+    if (text !== '') yield { text, finishReason: null, usage: null, raw: null, isPreamble: false }
+    if (bytes === null) yield null
   }
-  const rest = decoder.decode()
-  if (rest !== '') yield bare(rest)
-  yield null
-}
-
-function bare(text: string): StreamChunk {
-  return { text, finishReason: null, usage: null, raw: null, isPreamble: false }
 }

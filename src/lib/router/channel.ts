@@ -1,3 +1,4 @@
+import type { CallOffSignal } from '../call-off.js'
 import { Pool } from 'undici'
 import { FlockError } from '../errors.js'
 import { type Circuit, type HealthTracker, createHealthTracker } from './health.js'
@@ -118,7 +119,7 @@ export function isAvailable(channel: Channel, nowMs: number): boolean {
 
 export interface WaitOptions {
   readonly nowMs: () => number
-  readonly signal: AbortSignal | undefined
+  readonly signal: CallOffSignal | undefined
 }
 
 /**
@@ -159,7 +160,7 @@ export async function waitForRoom(channels: readonly Channel[], options: WaitOpt
       signal?.removeEventListener('abort', onAbort)
       for (const channel of queues) channel.dequeue(waiter)
     }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    signal?.addEventListener('abort', onAbort)
     for (const channel of queues) channel.enqueue(waiter)
   })
 }

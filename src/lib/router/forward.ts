@@ -43,8 +43,8 @@ export interface Forward {
    * @throws the error of the last host, with all attempts in its details; HOST_BUSY, INTERRUPTED
    */
   complete<T>(operation: Operation<T>, target: ForwardTarget): Promise<T>
-  /** As `complete`, piece by piece. Once a piece was yielded, no other host is asked. */
-  stream(operation: Operation<unknown>, target: ForwardTarget): AsyncGenerator<StreamEvent>
+  /** As `complete`, piece by piece: events that came together are yielded together. Once any was, no other host is asked. */
+  stream(operation: Operation<unknown>, target: ForwardTarget): AsyncGenerator<readonly StreamEvent[]>
   report(): HostReport[]
   close(): Promise<void>
 }
@@ -77,9 +77,9 @@ export function createForward(options: ForwardOptions): Forward {
         'Nobody read the answer to its end.',
       )
       try {
-        for await (const event of answer.events) {
-          if (event.type === 'end') failure = undefined
-          yield event
+        for (let events = await answer.next(); events !== null; events = await answer.next()) {
+          if (events.some(({ type }) => type === 'end')) failure = undefined
+          yield events
         }
       } catch (error) {
         failure = toFlockError(error)
@@ -90,6 +90,7 @@ export function createForward(options: ForwardOptions): Forward {
         }
         throw failure
       } finally {
+        answer.drop()
         attempts.settle(attempt, failure)
       }
     },

@@ -1,13 +1,14 @@
+import { type CallOff, type CallOffSignal, createCallOff } from '../call-off.js'
 import { toFlockError } from '../errors.js'
 
 /** A piece of work that can be called off. */
-type Run<T> = (signal: AbortSignal | undefined) => Promise<T>
+type Run<T> = (signal: CallOffSignal | undefined) => Promise<T>
 
 export interface Race<T> {
   /** After which the second piece of work begins; null for never. */
   readonly delayMs: number | null
-  /** Calls off both. */
-  readonly signal: AbortSignal | undefined
+  /** Calls off both; the one that wins listens to it for as long as it lives. */
+  readonly signal: CallOffSignal | undefined
   readonly first: Run<T>
   /** Asked once, when the delay is over; null when there is nothing to begin. */
   readonly second: () => Run<T> | null
@@ -22,7 +23,7 @@ export interface Race<T> {
 export async function race<T>({ delayMs, signal, first, second, late }: Race<T>): Promise<T> {
   if (delayMs === null) return first(signal)
   return new Promise<T>((resolve, reject) => {
-    const aborts: AbortController[] = []
+    const callOffs: CallOff[] = []
     let running = 0
     let isOver = false
     const finish = () => {
@@ -30,22 +31,27 @@ export async function race<T>({ delayMs, signal, first, second, late }: Race<T>)
       clearTimeout(timer)
     }
     const begin = (run: Run<T>) => {
-      const abort = new AbortController()
-      aborts.push(abort)
+      const own = createCallOff()
+      const pass = () => own.abort()
+      callOffs.push(own)
       running += 1
-      run(signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])).then(
+      if (signal?.aborted === true) own.abort()
+      signal?.addEventListener('abort', pass)
+      run(own).then(
         (result) => {
           running -= 1
           if (isOver) {
+            signal?.removeEventListener('abort', pass)
             late(result)
             return
           }
           finish()
-          for (const other of aborts) if (other !== abort) other.abort()
+          for (const other of callOffs) if (other !== own) other.abort()
           resolve(result)
         },
         (error: unknown) => {
           running -= 1
+          signal?.removeEventListener('abort', pass)
           if (isOver || running > 0) return
           finish()
           reject(toFlockError(error))

@@ -1,5 +1,5 @@
 import { FlockError, isFlockError, toFlockError } from '../errors.js'
-import { CalledOffError, TimeoutError } from './exchange.js'
+import { CalledOffError, TimeoutError } from './send.js'
 import { interrupted } from './channel.js'
 import type { Host } from './hosts.js'
 import { malformed } from './openai.js'

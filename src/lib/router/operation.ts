@@ -1,6 +1,5 @@
 import type { JsonValue } from '../json.js'
 import { type ChatRequest, renderMessages } from './chat-request.js'
-import type { Outgoing } from './exchange.js'
 import type { Host } from './hosts.js'
 import {
   type ChatResult,
@@ -9,6 +8,7 @@ import {
   parseChatCompletion,
   parseContainerAnswer,
 } from './openai.js'
+import type { Outgoing } from './send.js'
 
 /** Routes of OpenAI-compatible servers, below their base path. */
 export type HostRoute = 'chat/completions' | 'completions' | 'embeddings'

@@ -1,4 +1,5 @@
 /** Finds out whether a model server really answers, by asking it as the service will. */
+import type { CallOffSignal } from '../call-off.js'
 import { Pool } from 'undici'
 import { FlockError } from '../errors.js'
 import { nearestName } from '../nearest.js'
@@ -27,7 +28,7 @@ export interface ProbeOptions {
   readonly nowMs: () => number
   /** Whether the model has a tokenizer, which counts where hosts do not. */
   readonly hasTokenizer: boolean
-  readonly signal?: AbortSignal
+  readonly signal?: CallOffSignal
 }
 
 const PROMPT = 'Say that you are ready.'
@@ -82,7 +83,7 @@ async function listModels(
   pool: Pool,
   host: Host,
   headers: readonly string[],
-  signal: AbortSignal | undefined,
+  signal: CallOffSignal | undefined,
 ): Promise<string[]> {
   let incoming: Incoming
   try {

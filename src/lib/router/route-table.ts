@@ -1,3 +1,4 @@
+import type { CallOffSignal } from '../call-off.js'
 import { type Channel, createChannel, isAvailable, waitForRoom } from './channel.js'
 import { FlockError, isFlockError } from '../errors.js'
 import { type Host, isSameHost } from './hosts.js'
@@ -119,7 +120,7 @@ export interface Seeker {
   readonly promptTokens: number
   readonly isStream: boolean
   readonly tried: readonly Channel[]
-  readonly signal: AbortSignal | undefined
+  readonly signal: CallOffSignal | undefined
   readonly nowMs: () => number
   readonly random: () => number
 }

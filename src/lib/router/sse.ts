@@ -9,25 +9,41 @@ export class SseLineTooLongError extends Error {
   }
 }
 
+/** Reads server-sent events as their bytes come. */
+export interface SseReader {
+  /**
+   * The data of each event that these bytes complete, in order.
+   * @throws SseLineTooLongError
+   */
+  push(bytes: Uint8Array): string[]
+}
+
 /**
- * Yields the data of each server-sent event, in order. Comments, names and ids are passed over; an event that the
- * end of the stream cuts is dropped, as the standard says. Lines end in LF or CRLF; nobody sends a bare CR.
+ * Comments, names and ids are passed over; an event that the end of the stream cuts is dropped, as the standard says.
+ * Lines end in LF or CRLF; nobody sends a bare CR.
  */
-export async function* readSseData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+export function createSseReader(): SseReader {
   const decoder = new TextDecoder()
   let data: string[] = []
   let rest = ''
-  for await (const bytes of body) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n/)
-    rest = lines.pop() ?? ''
-    if (rest.length > MAX_LINE_CHARACTERS) throw new SseLineTooLongError()
-    for (const line of lines) {
-      if (line === '') {
-        if (data.length > 0) yield data.join('\n')
-        data = []
-      } else if (line.startsWith('data:')) {
-        data.push(line.slice(line.startsWith('data: ') ? 6 : 5))
+  return {
+    push(bytes) {
+      const text = rest + decoder.decode(bytes, { stream: true })
+      const events: string[] = []
+      let start = 0
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+        const line = text.slice(start, text[end - 1] === '\r' ? end - 1 : end)
+        start = end + 1
+        if (line === '') {
+          if (data.length > 0) events.push(data.join('\n'))
+          data = []
+        } else if (line.startsWith('data:')) {
+          data.push(line.slice(line.startsWith('data: ') ? 6 : 5))
+        }
       }
-    }
+      rest = text.slice(start)
+      if (rest.length > MAX_LINE_CHARACTERS) throw new SseLineTooLongError()
+      return events
+    },
   }
 }

@@ -1,3 +1,4 @@
+import type { CallOffSignal } from '../call-off.js'
 import type { FlockError } from '../errors.js'
 import type { Address } from '../hex.js'
 import {
@@ -10,7 +11,7 @@ import {
 import { type StockTask, renderStockAnswer } from '../infernet/stock-task.js'
 import type { Logger } from '../log.js'
 import type { Forward } from '../router/forward.js'
-import type { ChatResult } from '../router/openai.js'
+import type { ChatResult, StreamEvent } from '../router/openai.js'
 import { chatOperation } from '../router/operation.js'
 import type { ReceiptKey } from '../usage/receipt-key.js'
 import { createReceiptSigner } from '../usage/receipt.js'
@@ -52,9 +53,9 @@ export interface FlockWorkflow {
    * pays an interval and node only once in any case.
    * @throws TASK_INVALID, TASK_NOT_FOUND, PROOF_UNSUPPORTED, HOST_*, INTERRUPTED, and what `AnswerJournal` throws
    */
-  run(input: ServiceInput, signal?: AbortSignal): Promise<ServiceOutput>
+  run(input: ServiceInput, signal?: CallOffSignal): Promise<ServiceOutput>
   /** Answers a task as pieces of text, each of whole characters. Throws as `run`. */
-  stream(input: ServiceInput, signal?: AbortSignal): AsyncGenerator<string>
+  stream(input: ServiceInput, signal?: CallOffSignal): AsyncGenerator<string>
 }
 
 export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflow {
@@ -65,7 +66,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
 
   async function complete(
     { model, request, envelope }: Task,
-    signal: AbortSignal | undefined,
+    signal: CallOffSignal | undefined,
   ): Promise<ChatResult> {
     const key = envelope?.requester ?? null
     return forward.complete(chatOperation(request), { route: model.route, key, signal })
@@ -80,7 +81,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
     return usage
   }
 
-  async function answerOffChain(task: Task, signal: AbortSignal | undefined): Promise<JsonObject> {
+  async function answerOffChain(task: Task, signal: CallOffSignal | undefined): Promise<JsonObject> {
     const result = await complete(task, signal)
     const usage = count(task, result)
     return {
@@ -93,25 +94,33 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   async function answerStock(
     task: Task,
     stock: StockTask,
-    signal: AbortSignal | undefined,
+    signal: CallOffSignal | undefined,
   ): Promise<FiveFields> {
     const result = await complete(task, signal)
     count(task, result)
     return renderStockAnswer(stock, result.text)
   }
 
-  async function* streamTask(task: Task, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  async function* stream(input: ServiceInput, signal?: CallOffSignal): AsyncGenerator<string> {
+    const task = planTask(input, context)
     const said: string[] = []
-    for await (const event of forward.stream(chatOperation(task.request), {
+    // The first half of a character, where the host cut one: each piece is valid UTF-8 by itself.
+    let half = ''
+    for await (const events of forward.stream(chatOperation(task.request), {
       route: task.model.route,
       signal,
     })) {
-      if (event.type === 'end') {
-        count(task, { ...event, text: said.join('') })
-      } else {
-        said.push(event.text)
-        yield event.text
+      let text = half
+      let end: Extract<StreamEvent, { type: 'end' }> | undefined
+      for (const event of events) {
+        if (event.type === 'end') end = event
+        else text += event.text
       }
+      half = end === undefined && /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : ''
+      const whole = half === '' ? text : text.slice(0, -1)
+      said.push(whole)
+      if (end !== undefined) count(task, { ...end, text: said.join('') })
+      if (whole !== '') yield whole
     }
   }
 
@@ -129,20 +138,6 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
         return renderPaidAnswer(await paid.answer(task, envelope, signal), input.requiresProof)
       return stock === null ? answerOffChain(task, signal) : answerStock(task, stock, signal)
     },
-    async *stream(input, signal) {
-      yield* wholeCharacters(streamTask(planTask(input, context), signal))
-    },
+    stream,
   }
-}
-
-/** Joins what a host cut inside a character, so that each piece is valid UTF-8 by itself. */
-async function* wholeCharacters(pieces: AsyncIterable<string>): AsyncGenerator<string> {
-  let half = ''
-  for await (const piece of pieces) {
-    const text = half + piece
-    half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : ''
-    const whole = half === '' ? text : text.slice(0, -1)
-    if (whole !== '') yield whole
-  }
-  if (half !== '') yield half
 }

@@ -158,31 +158,36 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
     let ended: Ended = FAILED
     const begin = () => {
       if (response.headersSent) return
-      exchange.labels.isStreaming = true
+      exchange.streamBegins()
       response.writeHead(200, { ...STREAM_HEADERS, ...client.limits.headers() })
     }
-    const write = async (chunk: Chunk) => {
+    const write = async (text: string) => {
       begin()
-      await writePiece(response, `data: ${JSON.stringify({ ...chunk, model: model.name })}\n\n`, stallMs)
+      await writePiece(response, text, stallMs)
     }
+    const render = (chunk: Chunk) => `data: ${JSON.stringify({ ...chunk, model: model.name })}\n\n`
     const meter = () => metering.meter(model, end, { ...promptOf(body), completion: said.join('') }).usage
     try {
-      for await (const event of events) {
-        if (event.type === 'end') {
-          end = event
-          continue
+      for await (const together of events) {
+        let text = ''
+        for (const event of together) {
+          if (event.type === 'end') {
+            end = event
+            continue
+          }
+          said.push(event.text)
+          if (event.raw !== null && isUsageChunk(event.raw)) continue
+          last = event.raw
+          text += render(last ?? textChunk(event.text, said.length === 1))
         }
-        said.push(event.text)
-        if (event.raw !== null && isUsageChunk(event.raw)) continue
-        last = event.raw
-        await write(last ?? textChunk(event.text, said.length === 1))
+        if (text !== '') await write(text)
       }
       const counted = meter()
       ended = { use: counted ?? 'unknown', isError: false }
-      if (said.length > 0 && last === null) await write(finishChunk())
-      if (body.wantsUsage && counted !== null) await write(usageChunk(body.route, renderUsage(counted), last))
-      begin()
-      await writePiece(response, 'data: [DONE]\n\n', stallMs)
+      const finish = said.length > 0 && last === null ? render(finishChunk()) : ''
+      const isUsageTold = body.wantsUsage && counted !== null
+      const told = isUsageTold ? render(usageChunk(body.route, renderUsage(counted), last)) : ''
+      await write(`${finish}${told}data: [DONE]\n\n`)
       response.end()
     } catch (error) {
       // What was said before the stream broke was work, too.

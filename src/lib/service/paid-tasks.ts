@@ -1,4 +1,5 @@
 /** Answers paid requests: computed once, signed, kept, and given again as they were. */
+import type { CallOffSignal } from '../call-off.js'
 import { keccak256 } from 'ethers/crypto'
 import { FlockError } from '../errors.js'
 import { type Hex, hexLength } from '../hex.js'
@@ -32,7 +33,7 @@ export interface PaidTasksOptions {
   readonly metering: Metering
   readonly metrics: Pick<ServiceMetrics, 'receiptStored' | 'tokensCounted'>
   /** Asks the hosts of the task's model. */
-  readonly complete: (task: Task, signal: AbortSignal | undefined) => Promise<ChatResult>
+  readonly complete: (task: Task, signal: CallOffSignal | undefined) => Promise<ChatResult>
   /** Milliseconds of any clock that does not go backwards. */
   readonly nowMs: () => number
   readonly log: Logger
@@ -44,7 +45,7 @@ export interface PaidTasks {
    * journal kept.
    * @throws HOST_*, INTERRUPTED, and what `AnswerJournal` throws
    */
-  answer(task: Task, envelope: TaskEnvelope, signal: AbortSignal | undefined): Promise<SignedAnswer>
+  answer(task: Task, envelope: TaskEnvelope, signal: CallOffSignal | undefined): Promise<SignedAnswer>
 }
 
 export function createPaidTasks(options: PaidTasksOptions): PaidTasks {
@@ -104,7 +105,7 @@ export function createPaidTasks(options: PaidTasksOptions): PaidTasks {
   return {
     async answer(task, envelope, signal) {
       const inputHash = hashTaskEnvelope(envelope)
-      const work = async (shared: AbortSignal) =>
+      const work = async (shared: CallOffSignal) =>
         (await answerAgain(task, inputHash)) ??
         (await answerAnew(task, { envelope, inputHash, signal: shared }))
       return sharing.run(inputHash, work, signal)
@@ -115,7 +116,7 @@ export function createPaidTasks(options: PaidTasksOptions): PaidTasks {
 interface PaidTask {
   readonly envelope: TaskEnvelope
   readonly inputHash: Hex
-  readonly signal: AbortSignal
+  readonly signal: CallOffSignal
 }
 
 /** What is logged of an answer: counts and ids, nothing that was said. */

@@ -245,12 +245,12 @@ async function serviceOutput(exchange: Exchange, _url: URL, context: RouteContex
 
 /** The first piece decides between an answer and an error; a stream that breaks later is cut, never ended. */
 async function streamText(
-  { response, labels }: Exchange,
+  { response, streamBegins }: Exchange,
   pieces: AsyncGenerator<string>,
   stallMs: number,
 ): Promise<void> {
   const first = await pieces.next()
-  labels.isStreaming = true
+  streamBegins()
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
   if (first.done !== true) {
     await writePiece(response, first.value, stallMs)

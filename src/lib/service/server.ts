@@ -2,6 +2,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES, createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createCallOff } from '../call-off.js'
 import { toFlockError } from '../errors.js'
 import type { Logger } from '../log.js'
 import type { Exchange, ExchangeLabels } from './exchange.js'
@@ -9,6 +10,7 @@ import { httpError, retryAdvice } from './http-errors.js'
 import { sendJson } from './http.js'
 import { listen } from './listen.js'
 import { MAX_HEADERS, type Service, handleRequest, refuse, renderError, routeOf } from './routes.js'
+import { type UnderWay, createUnderWayList } from './under-way.js'
 
 /** How long clients and the way down may take, in milliseconds. */
 export interface ServerTimeouts {
@@ -69,32 +71,24 @@ const KEEP_ALIVE_MS = 65_000
 export async function createServiceServer(options: ServiceServerOptions): Promise<ServiceServer> {
   const { nowMs } = options
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-  const underWay = new Map<ServerResponse, AbortController>()
+  const underWay = createUnderWayList()
   const sockets = new Set<Socket>()
   let service = options.service
   let isDraining = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const abort = new AbortController()
+    const callOff = createCallOff()
     const startMs = nowMs()
     let firstTokenMs: number | null = null
-    const labels: ExchangeLabels = {
-      model: null,
-      client: null,
-      lateStatus: null,
-      get isStreaming() {
-        return firstTokenMs !== null
-      },
-      set isStreaming(value) {
-        if (value) firstTokenMs ??= nowMs() - startMs
-      },
+    const labels: ExchangeLabels = { model: null, client: null, lateStatus: null }
+    const streamBegins = () => {
+      firstTokenMs ??= nowMs() - startMs
     }
     const present = service
-    underWay.set(response, abort)
+    const place = underWay.add({ response, callOff })
     response.once('close', () => {
-      underWay.delete(response)
-      // Aborting makes an error with its stack, which costs as much as all else here.
-      if (!response.writableFinished) abort.abort()
+      underWay.remove(place)
+      if (!response.writableFinished) callOff.abort()
       present.metrics.requestEnded({
         route: routeOf(request),
         model: labels.model,
@@ -106,7 +100,7 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
       // Its answer may still be on the way to the client.
       if (isDraining) request.socket.destroySoon()
     })
-    const exchange: Exchange = { request, response, signal: abort.signal, labels }
+    const exchange: Exchange = { request, response, signal: callOff, labels, streamBegins }
     try {
       await handleRequest(exchange, {
         service: present,
@@ -138,9 +132,9 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     begin,
   )
   server.on('clientError', (error: ClientError, socket: Duplex) => {
-    const isAnswering = [...underWay.keys()].some(
-      (response) => response.socket === socket && response.headersSent,
-    )
+    const isAnswering = underWay
+      .all()
+      .some(({ response }) => response.socket === socket && response.headersSent)
     // What is written now would become a part of the answer.
     if (isAnswering || !socket.writable || error.code === 'ECONNRESET') socket.destroy()
     else lastAnswer(socket, statusOf(error))
@@ -171,18 +165,18 @@ export async function createServiceServer(options: ServiceServerOptions): Promis
     options.log.info('The service goes down.', { tasksUnderWay: underWay.size })
     const patience = setTimeout(() => {
       options.log.warn('Tasks under way are given up.', { tasks: underWay.size })
-      for (const abort of underWay.values()) abort.abort()
+      for (const { callOff } of underWay.all()) callOff.abort()
       lastWords = setTimeout(() => server.closeAllConnections(), LAST_WORDS_MS)
     }, timeouts.drainMs)
     // Node.js closes connections that are idle, not those that never said a word.
-    const settle = setTimeout(() => closeSilent(sockets, [...underWay.keys()]), SETTLE_MS)
+    const settle = setTimeout(() => closeSilent(sockets, underWay.all()), SETTLE_MS)
     let lastWords: NodeJS.Timeout | undefined
     server.once('close', () => {
       clearTimeout(patience)
       clearTimeout(settle)
       clearTimeout(lastWords)
     })
-    for (const response of underWay.keys()) {
+    for (const { response } of underWay.all()) {
       if (!response.headersSent) response.setHeader('connection', 'close')
     }
     server.close()
@@ -240,8 +234,8 @@ function lastAnswer(socket: Duplex, status: number): void {
   socket.once('close', () => clearTimeout(timer))
 }
 
-function closeSilent(sockets: ReadonlySet<Socket>, underWay: readonly ServerResponse[]): void {
-  const inUse = new Set(underWay.map(({ socket }) => socket))
+function closeSilent(sockets: ReadonlySet<Socket>, underWay: readonly UnderWay[]): void {
+  const inUse = new Set(underWay.map(({ response }) => response.socket))
   for (const socket of sockets) if (!inUse.has(socket)) socket.destroy()
 }
 

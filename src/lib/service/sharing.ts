@@ -1,3 +1,4 @@
+import { type CallOff, type CallOffSignal, createCallOff } from '../call-off.js'
 import { FlockError } from '../errors.js'
 
 /** Lets callers who ask for the same thing at the same time wait for one piece of work. */
@@ -6,12 +7,12 @@ export interface Sharing<T> {
    * Joins the work under `key`, or starts it. The work is called off when its last caller went away.
    * @throws INTERRUPTED when the caller's signal aborts, and whatever the work throws
    */
-  run(key: string, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>
+  run(key: string, work: (signal: CallOffSignal) => Promise<T>, signal?: CallOffSignal): Promise<T>
 }
 
 interface SharedWork<T> {
   readonly result: Promise<T>
-  readonly abort: AbortController
+  readonly callOff: CallOff
   callers: number
 }
 
@@ -19,9 +20,9 @@ interface SharedWork<T> {
 export function createSharing<T>(maxKeys: number): Sharing<T> {
   const running = new Map<string, SharedWork<T>>()
 
-  function start(key: string, work: (signal: AbortSignal) => Promise<T>): SharedWork<T> {
-    const abort = new AbortController()
-    const shared: SharedWork<T> = { result: work(abort.signal), abort, callers: 0 }
+  function start(key: string, work: (signal: CallOffSignal) => Promise<T>): SharedWork<T> {
+    const callOff = createCallOff()
+    const shared: SharedWork<T> = { result: work(callOff), callOff, callers: 0 }
     if (running.size < maxKeys && !running.has(key)) running.set(key, shared)
     return shared
   }
@@ -41,18 +42,18 @@ export function createSharing<T>(maxKeys: number): Sharing<T> {
         shared.callers -= 1
         if (shared.callers === 0) {
           forget(key, shared)
-          shared.abort.abort()
+          shared.callOff.abort()
         }
       }
     },
   }
 }
 
-async function orAbort<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function orAbort<T>(result: Promise<T>, signal: CallOffSignal | undefined): Promise<T> {
   if (signal === undefined) return result
   return new Promise<T>((resolve, reject) => {
     const giveUp = () => reject(interrupted())
-    signal.addEventListener('abort', giveUp, { once: true })
+    signal.addEventListener('abort', giveUp)
     result.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
   })
 }

@@ -143,9 +143,11 @@ describe('the demo model server', () => {
 
     const whole = await forward.complete(request, { route })
     let streamed = ''
-    for await (const event of forward.stream(request, { route })) {
-      if (event.type === 'chunk') streamed += event.text
-      else expect(event).toMatchObject({ usage: whole.usage, finishReason: whole.finishReason })
+    for await (const events of forward.stream(request, { route })) {
+      for (const event of events) {
+        if (event.type === 'chunk') streamed += event.text
+        else expect(event).toMatchObject({ usage: whole.usage, finishReason: whole.finishReason })
+      }
     }
 
     expect(streamed).toBe(whole.text)

@@ -67,9 +67,9 @@ const relay = (
 const usage = { prompt_tokens: 5, completion_tokens: 3 }
 const counted = { promptTokens: 5, completionTokens: 3, cachedTokens: 0, reasoningTokens: 0 }
 
-async function readAll({ events }: Pick<BegunStream, 'events'>): Promise<StreamEvent[]> {
+async function readAll({ next }: Pick<BegunStream, 'next'>): Promise<StreamEvent[]> {
   const all: StreamEvent[] = []
-  for await (const event of events) all.push(event)
+  for (let events = await next(); events !== null; events = await next()) all.push(...events)
   return all
 }
 
@@ -321,16 +321,23 @@ describe('a stream', () => {
   it('frees its connection before anybody looks at its end', async () => {
     const { channel, host } = await setUp(events(word('a'), stop), { maxConcurrent: 1 })
     const { signal } = new AbortController()
-    const { events: given } = await callForStream(channel, chat, signal)
-    for (;;) {
-      const next = await given.next()
-      if (next.done === true || next.value.type === 'end') break
-    }
+    const { next } = await callForStream(channel, chat, signal)
+    for (let given = await next(); given?.at(-1)?.type === 'chunk';) given = await next()
 
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
     await until(() => channel.pool.stats.running === 0)
     expect(host.abandoned()).toBe(0)
-    await given.return(undefined)
+  })
+
+  it('gives what was said before it breaks, and breaks then', async () => {
+    const text = [word('a'), word('b')].map((body) => `data: ${JSON.stringify(body)}\n\n`).join('')
+    const { channel } = await setUp(raw(200, `${text}data: not JSON\n\n`))
+
+    const { next } = await callForStream(channel, chat, undefined)
+
+    expect(await next()).toMatchObject([{ text: 'a' }, { text: 'b' }])
+    expect((await caught(next())).code).toBe('HOST_NOT_READY')
+    expect((await caught(next())).code).toBe('HOST_NOT_READY')
   })
 
   it('can be dropped unread', async () => {
@@ -382,7 +389,7 @@ describe('a stream', () => {
       { firstTokenTimeoutMs: 50 },
     )
     const begun = await callForStream(channel, chat, undefined)
-    await begun.events.next()
+    await begun.next()
 
     await new Promise((resolve) => setTimeout(resolve, 100))
     gate.open()

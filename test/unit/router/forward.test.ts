@@ -412,7 +412,7 @@ describe('streaming a completion', () => {
     const route = routeOf([hostAt(first.baseUrl), hostAt(second.baseUrl, { id: 'b' })])
     const events = forwardOf().stream(request, { route })
 
-    expect(await events.next()).toMatchObject({ value: { text: 'half of ' } })
+    expect(await events.next()).toMatchObject({ value: [{ text: 'half of ' }] })
     expect((await caught(events.next())).code).toBe('HOST_UNREACHABLE')
     expect(second.requests).toHaveLength(0)
   })
@@ -508,7 +508,9 @@ describe('what is told of a stream that breaks off', () => {
     expect(forward.report()).toMatchObject([{ circuit: 'open', outstanding: 0 }])
   })
 
-  it.each<[string, (events: AsyncGenerator<StreamEvent>, gone: AbortController) => Promise<unknown>]>([
+  it.each<
+    [string, (events: AsyncGenerator<readonly StreamEvent[]>, gone: AbortController) => Promise<unknown>]
+  >([
     [
       'went away',
       async (events, gone) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import type { CallOffSignal } from '../../../src/lib/call-off.js'
 import { FlockError } from '../../../src/lib/errors.js'
 import { type Race, race } from '../../../src/lib/router/hedge.js'
 import { caught } from '../../helpers/caught.js'
@@ -16,7 +17,7 @@ function workOf(): Work {
   let succeed: (result: string) => void = () => undefined
   let fail: (error: unknown) => void = () => undefined
   let begin: () => void = () => undefined
-  let given: AbortSignal | undefined
+  let given: CallOffSignal | undefined
   const result = new Promise<string>((resolve, reject) => {
     succeed = resolve
     fail = reject
@@ -162,7 +163,7 @@ describe('one piece of work', () => {
 
   it('is left alone with the signal of the caller when there is no delay', async () => {
     const caller = new AbortController()
-    let given: AbortSignal | undefined
+    let given: CallOffSignal | undefined
 
     const result = await race<string>({
       delayMs: null,

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { type ErrorCode, FlockError } from '../../../src/lib/errors.js'
-import { CalledOffError, TimeoutError } from '../../../src/lib/router/exchange.js'
+import { CalledOffError, TimeoutError } from '../../../src/lib/router/send.js'
 import {
   callError,
   cutError,

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { CallOffSignal } from '../../../src/lib/call-off.js'
 import { hashTaskEnvelope } from '../../../src/lib/infernet/task-envelope.js'
 import { type LogRecord, createLogger, silentLogger } from '../../../src/lib/log.js'
 import { type ChatResult, checkUsage } from '../../../src/lib/router/openai.js'
@@ -84,7 +85,7 @@ function create(answer: () => ChatResult | Promise<ChatResult>, options: Partial
     routes: [],
     collectHosts: () => [],
   })
-  const seen = { asked: 0, signals: [] as (AbortSignal | undefined)[] }
+  const seen = { asked: 0, signals: [] as (CallOffSignal | undefined)[] }
   let now = 0
   const paid = createPaidTasks({
     signer: createReceiptSigner(domain, createReceiptKey(RECEIPT_KEY)),

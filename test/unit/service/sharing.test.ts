@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
+import type { CallOffSignal } from '../../../src/lib/call-off.js'
 import { createSharing } from '../../../src/lib/service/sharing.js'
 import { caught } from '../../helpers/caught.js'
 
 /** Work that a test finishes by hand. */
 function manual() {
-  const started: { signal: AbortSignal; finish: (value: string) => void; fail: (error: Error) => void }[] = []
-  const work = (signal: AbortSignal) =>
+  const started: { signal: CallOffSignal; finish: (value: string) => void; fail: (error: Error) => void }[] =
+    []
+  const work = (signal: CallOffSignal) =>
     new Promise<string>((finish, fail) => started.push({ signal, finish, fail }))
   return { started, work }
 }
