@@ -1,27 +1,19 @@
 /** One file of the answer journal: reads all of it when it is opened, and single answers later. */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
-import { FlockError, messageOf } from '../errors.js'
 import type { Hex } from '../hex.js'
 import type { Logger } from '../log.js'
 import {
   FILE_HEADER_BYTES,
   decodeBatch,
   decodeFileHeader,
-  decodeRecord,
   encodeBatch,
   encodeFileHeader,
-  recordBytes,
   wasSyncedBeyond,
 } from './answer-frame.js'
 import { type AnswerIndex, createAnswerIndex } from './answer-index.js'
-import {
-  MIN_RECORD_BYTES,
-  type StoredAnswer,
-  decodeAnswer,
-  keyOfRecord,
-  timeOfRecord,
-} from './answer-record.js'
+import { damaged, readAnswer } from './answer-reader.js'
+import { MIN_RECORD_BYTES, type StoredAnswer, keyOfRecord, timeOfRecord } from './answer-record.js'
 
 export interface AnswerSegment {
   readonly path: string
@@ -202,7 +194,7 @@ function segmentOf({ path, salt, handle, index, end, isSealed, ...begun }: Opene
     find(key) {
       const offsets = index.find(key)
       if (offsets.length === 0) return null
-      return findIn(path, key, { offsets, salt }).catch((error: unknown) => {
+      return readAnswer(key, { path, offsets, salt }).catch((error: unknown) => {
         if (isRemoved) return null
         throw error
       })
@@ -229,83 +221,10 @@ function segmentOf({ path, salt, handle, index, end, isSealed, ...begun }: Opene
   }
 }
 
-interface Places {
-  readonly offsets: readonly number[]
-  readonly salt: number
-}
-
-async function findIn(path: string, key: Hex, { offsets, salt }: Places): Promise<StoredAnswer | null> {
-  for (const offset of offsets) {
-    const content = decodeRecord(await readRecord(path, offset), salt)
-    if (content === null) throw damaged(path, offset, 'the checksum is wrong')
-    if (keyOfRecord(content) === key) return parseRecord(content, { path, offset })
-  }
-  return null
-}
-
-function parseRecord(content: Buffer, { path, offset }: { path: string; offset: number }): StoredAnswer {
-  try {
-    return decodeAnswer(content)
-  } catch (error) {
-    throw damaged(path, offset, messageOf(error), error)
-  }
-}
-
-/** Enough for the header of a record, and for most whole ones. */
-const FIRST_READ_BYTES = 8_192
-
-/** The bytes of a record with its header; fewer where the file ends. */
-async function readRecord(path: string, offset: number): Promise<Buffer> {
-  let file: FileHandle | null = null
-  try {
-    file = await open(path, 'r')
-    const first = await readAt(file, offset, FIRST_READ_BYTES)
-    if (first.length < 4) return first
-    const size = recordBytes(first)
-    if (size <= first.length) return first.subarray(0, size)
-    const { size: fileBytes } = await file.stat()
-    return await readAt(file, offset, Math.min(size, fileBytes - offset))
-  } catch (error) {
-    throw new FlockError(
-      'RECORD_INVALID',
-      `The answer journal ${path} cannot be read: ${messageOf(error)}.`,
-      {
-        cause: error,
-        details: { file: path, offset },
-      },
-    )
-  } finally {
-    await file?.close()
-  }
-}
-
-async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
-    if (bytesRead === 0) break
-    done += bytesRead
-  }
-  return bytes.subarray(0, done)
-}
-
 async function writeAll(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
   let done = 0
   while (done < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, at + done)
     done += bytesWritten
   }
-}
-
-export function damaged(path: string, offset: number, what: string, cause?: unknown): FlockError {
-  return new FlockError(
-    'RECORD_INVALID',
-    `The answer journal ${path} is damaged at byte ${offset}: ${what}.`,
-    {
-      cause,
-      details: { file: path, offset },
-      hint: 'Put back a copy of the folder, or move the folder away: what it holds is then answered anew.',
-    },
-  )
 }

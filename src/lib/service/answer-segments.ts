@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { messageOf } from '../errors.js'
 import type { Hex } from '../hex.js'
 import type { Logger } from '../log.js'
+import { damaged } from './answer-reader.js'
 import type { StoredAnswer } from './answer-record.js'
-import { type AnswerSegment, createSegment, damaged, openSegment } from './answer-segment.js'
+import { type AnswerSegment, createSegment, openSegment } from './answer-segment.js'
 
 export interface AnswerSegments {
   /** Answers in all files. */
