@@ -7,6 +7,7 @@ import type { Hex } from '../hex.js'
 import { stringifyJson } from '../json.js'
 import { createLogger } from '../log.js'
 import type { Logger, LogLevel, LogRecord } from '../log.js'
+import { requireConfirmation } from './confirmation.js'
 import { successEnvelope } from './envelope.js'
 import type { UserWarning } from './envelope.js'
 import { reportFailure } from './failure.js'
@@ -15,8 +16,7 @@ import type { GlobalFlags, KeyFlags } from './flags.js'
 import { logLine } from './log-lines.js'
 import { modeOf } from './mode.js'
 import type { Mode } from './mode.js'
-import { fromOclifError, missingInputError, typedName } from './oclif-errors.js'
-import type { MissingInput } from './oclif-errors.js'
+import { fromOclifError, typedName } from './oclif-errors.js'
 import { widthOf, writeLines } from './output.js'
 import { createPalette, plainPalette } from './palette.js'
 import type { Palette } from './palette.js'
@@ -29,9 +29,6 @@ import type { Prompter } from './prompts.js'
 import { createRedactor } from './redact.js'
 import { ClosedPipe, signalStatus, watchHangups, watchSignals } from './signals.js'
 import type { SignalWatch } from './signals.js'
-
-/** Chains whose coins are money: there a confirmation is not given by a bare `--yes`. */
-const MAINNET_IDS: readonly number[] = [1, 8453]
 
 /**
  * Base of every command. `run` returns the result as data, which is what `--json` prints; what people read goes through
@@ -123,26 +120,10 @@ export abstract class FlockCommand<T extends object> extends Command {
     return this.#prompter
   }
 
-  /**
-   * Asks before money is spent or something is overwritten; the answer is no unless it is given.
-   * On a main network the name has to be typed, or `--network` be given beside `--yes`.
-   * @throws DECLINED, INPUT_MISSING
-   */
+  /** Asks before money is spent on a network, or something is overwritten. @throws DECLINED, INPUT_MISSING */
   protected async confirm(question: string, on?: NetworkConfig): Promise<void> {
-    const isMainnet = on !== undefined && MAINNET_IDS.includes(on.chainId)
-    const needed: MissingInput[] = [
-      ...(this.globals.yes === true ? [] : [{ name: '--yes', env: 'FLOCK_YES', isSwitch: true as const }]),
-      ...(!isMainnet || this.globals.network !== undefined
-        ? []
-        : [{ name: '--network', env: 'FLOCK_NETWORK' }]),
-    ]
-    if (needed.length === 0) return
-    const prompter = this.prompter()
-    if (!prompter.canAsk) throw missingInputError(needed, typedName(this))
-    const agreed = isMainnet
-      ? (await prompter.text({ message: `${question} Type ${on.name} to go on:` })) === on.name
-      : await prompter.confirm(question)
-    if (!agreed) throw new FlockError('DECLINED', 'Declined; nothing was sent or written.')
+    const { globals, typed } = this
+    await requireConfirmation({ question, on }, { globals, typed, prompter: this.prompter() })
   }
 
   /** Finds, reads and checks the project file. @throws CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_INVALID */
