@@ -40,6 +40,8 @@ contract ClaimsTest is ContributorTest {
         answer(ask());
         uint256 due = distributor.claimableHost(modelId);
 
+        vm.expectEmit(address(distributor));
+        emit IRewardDistributor.HostClaimed(modelId, host, host, due - ppm(due, 50_000), ppm(due, 50_000));
         uint256 paid = distributor.claimHost(one(modelId), address(0));
 
         assertEq(paid, due - ppm(due, 50_000), "less 5 %");

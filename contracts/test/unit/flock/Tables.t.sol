@@ -119,6 +119,18 @@ contract TablesTest is ContributorTest {
         assertEq(nonce, 2, "ERC-1271");
     }
 
+    /// A former table, attested as it was, must not come back.
+    function test_setContributors_refusesFormerTables() public {
+        IRewardDistributor.ContributorTable memory former = table(modelId, nobody(), nobody(), 2);
+        bytes memory signature = signDigest(distributor.tableDigest(former), "attester");
+        distributor.setContributors(former, attester, signature);
+        IRewardDistributor.ContributorTable memory present = table(modelId, nobody(), nobody(), 7);
+        distributor.setContributors(present, attester, signDigest(distributor.tableDigest(present), "attester"));
+
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.AttestationStale.selector, 2, 7));
+        distributor.setContributors(former, attester, signature);
+    }
+
     function test_setContributors_refusals() public {
         IRewardDistributor.ContributorTable memory t = table(modelId, nobody(), nobody(), 1);
         bytes memory signature = signDigest(distributor.tableDigest(t), "attester");
