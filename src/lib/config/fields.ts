@@ -14,6 +14,12 @@ export const slug = v.pipe(
   v.regex(SLUG, 'a name in lower case, digits and dashes'),
   v.maxLength(64, 'a name of at most 64 characters'),
 )
+
+/** True for a name as models, hosts and clients have it. */
+export function isSlug(text: string): boolean {
+  return v.is(slug, text)
+}
+
 export const line = (what: string) =>
   v.pipe(
     v.string(what),
