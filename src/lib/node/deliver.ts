@@ -4,14 +4,14 @@ import { modelHostConsumerArtifact } from '../abi/model-host-consumer.js'
 import { usageMeterArtifact } from '../abi/usage-meter.js'
 import { walletArtifact } from '../abi/wallet.js'
 import { broadcast } from '../chain/broadcast.js'
-import { encodeCall } from '../chain/contracts.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
 import { prepareTransaction, simulateTransaction, withGasMargin } from '../chain/transact.js'
 import { findTransaction, waitForTransaction } from '../chain/wait.js'
 import { isFlockError, toFlockError, type FlockError } from '../errors.js'
-import type { Address, Hex } from '../hex.js'
+import type { Hex } from '../hex.js'
 import { backoffMs, sleep } from '../retry.js'
+import type { EncodeDelivery } from './delivery-call.js'
 import type { CloseReason, EventSink } from './events.js'
 import type { Journal, JournaledAnswer, SignedDelivery } from './journal.js'
 
@@ -44,9 +44,7 @@ export interface DeliveryContext {
 export interface DelivererOptions {
   readonly chain: Chain
   readonly signer: ChainSigner
-  readonly coordinator: Address
-  /** Where payments go; the zero address for unpaid work. */
-  readonly nodeWallet: Address
+  readonly encode: EncodeDelivery
   readonly maxGasLimit: bigint
   readonly journal: Journal
   readonly emit: EventSink
@@ -128,7 +126,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       await context.settled()
       context.signal.throwIfAborted()
       if (context.isOver()) return tooLate()
-      const request = { to: options.coordinator, data: encodeDelivery(answer) }
+      const request = options.encode(answer)
       const prepare = (gasLimit?: bigint) =>
         prepareTransaction(chain, signer, gasLimit === undefined ? request : { ...request, gasLimit }, {
           revertInterfaces: REVERT_INTERFACES,
@@ -153,7 +151,7 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
       if ((await findTransaction(chain, signed.hash)) === 'unknown') {
         // Nobody has it yet, so that one that would fail by now need not cost its gas.
         if (context.isOver()) return tooLate()
-        const request = { to: options.coordinator, data: encodeDelivery(answer) }
+        const request = options.encode(answer)
         await simulateTransaction(chain, signer.address, request, REVERT_INTERFACES)
         await handOver(answer, signed)
       }
@@ -228,12 +226,6 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
 
   function delayMs(attempt: number): number {
     return Math.round(backoffMs(attempt, { delayMs: options.retryDelayMs, maxDelayMs: RETRY_MAX_DELAY_MS }))
-  }
-
-  function encodeDelivery({ id, interval, delivery }: JournaledAnswer): Hex {
-    const { input, output, proof } = delivery
-    const args = [id, interval, input, output, proof, options.nodeWallet]
-    return encodeCall(eip712CoordinatorArtifact, 'deliverCompute', args)
   }
 
   function gasTooHigh(gasLimit: bigint): ClosedDelivery {

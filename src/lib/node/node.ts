@@ -11,6 +11,7 @@ import { createContainerClient } from './container-client.js'
 import { containerUrls } from './container-urls.js'
 import { openCoordinator, type CoordinatorView } from './coordinator.js'
 import { createDeliverer } from './deliver.js'
+import { encodeDeliverCompute } from './delivery-call.js'
 import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
 import { openJournal, type Journal } from './journal.js'
 import { createLimiter } from './patience.js'
@@ -88,8 +89,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   const deliverer = createDeliverer({
     chain,
     signer,
-    coordinator: view.coordinator,
-    nodeWallet: config.chain.wallet?.payment_address ?? ZERO_ADDRESS,
+    encode: encodeDeliverCompute(view.coordinator, config.chain.wallet?.payment_address ?? ZERO_ADDRESS),
     maxGasLimit: BigInt(config.chain.wallet?.max_gas_limit ?? 5_000_000),
     journal,
     emit,
