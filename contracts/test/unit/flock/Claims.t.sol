@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {ContributorTest} from "../../mocks/ContributorTest.sol";
+import {Vm} from "../../utils/Vm.sol";
 
 /// @title Who can claim what, for whom, to where, and that nothing is paid twice.
 contract ClaimsTest is ContributorTest {
@@ -134,6 +135,23 @@ contract ClaimsTest is ContributorTest {
         assertEq(distributor.treasuryOwed(), fees, "14.5 %");
     }
 
+    /// Followers of the log add up what it tells, so that it tells of nothing that did not happen.
+    function test_claim_tellsNothingOfWhoeverEarnedNothing() public {
+        stake(trainerA, 1_000, 0);
+        delegate(delegatorA, trainerA, 1_000);
+        answer(ask());
+        addStake(trainerA, 1);
+
+        vm.recordLogs();
+        addStake(trainerA, 1);
+        distributor.claimOperator(one(trainerA), address(0));
+        assertEq(_countLogs(IRewardDistributor.OperatorSettled.selector), 0, "settled before");
+
+        vm.recordLogs();
+        distributor.claimDelegator(delegatorA, two(trainerB, trainerA), address(0));
+        assertEq(_countLogs(IRewardDistributor.DelegatorClaimed.selector), 1, "of one operator alone");
+    }
+
     function test_claim_toAnotherAddressIsForTheBeneficiaryAlone() public {
         answer(ask());
         vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.NotBeneficiary.selector, trainerA, host));
@@ -260,5 +278,13 @@ contract ClaimsTest is ContributorTest {
     function _three(ModelId first, ModelId second, ModelId third) private pure returns (ModelId[] memory list) {
         list = new ModelId[](3);
         (list[0], list[1], list[2]) = (first, second, third);
+    }
+
+    /// @dev Recorded logs of the distributor with this event.
+    function _countLogs(bytes32 topic) private returns (uint256 count) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].emitter == address(distributor) && logs[i].topics[0] == topic) count += 1;
+        }
     }
 }

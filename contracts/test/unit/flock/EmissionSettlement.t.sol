@@ -185,6 +185,25 @@ contract EmissionSettlementTest is EmissionSetup {
         _assertPool(EPOCH + 2, POOL - 0.06e18, 0);
     }
 
+    /// Nothing left over opens no further epoch.
+    function test_settle_belowTheCapFundsNoOtherEpoch() public {
+        ModelId id = _model("below", PRICE);
+        uint256 tableId = _setTable(id, trainerA, validatorA);
+        _fund(EPOCH, 1_000);
+        _beginDay(EPOCH);
+        _use(id, 1);
+        _beginDay(EPOCH + 1);
+
+        vm.recordLogs();
+        emissions.settle(_share(tableId, EPOCH));
+
+        assertEq(vm.getRecordedLogs().length, 1, "the settlement alone");
+        (IEmissionProgram.Settlement memory settlement, uint256 leftOver) = emissions.shareOf(_share(tableId, EPOCH));
+        assertEq(uint256(settlement.training) + settlement.validators, 1_000, "all of the pool");
+        assertEq(leftOver, 0, "nothing left over");
+        _assertPool(EPOCH + 2, 0, 0);
+    }
+
     function test_settle_revertsBeforeTheEpochsEnd() public {
         ModelId id = _model("early", PRICE);
         uint256 tableId = _setTable(id, trainerA, validatorA);
