@@ -38,62 +38,129 @@ export type Due =
 export interface Tracker {
   readonly size: number
   get(id: number): Tracked | undefined
-  values(): IterableIterator<Tracked>
+  values(): Iterable<Tracked>
   put(tracked: Tracked): void
   remove(id: number): void
   /** Everything that is due by now; each interval is given out once. */
   takeDue(nowSec: number): Due[]
 }
 
-/** Keeps subscriptions and the time of the next interval, so that looking costs nothing before it. */
+/** Keeps subscriptions with the time of their next interval on a heap, so that looking costs what is due and no more. */
 export function createTracker(): Tracker {
-  const byId = new Map<number, Tracked>()
-  let nextDueSec = 0
+  const byId = new Map<number, Kept>()
+  let heap: Kept[] = []
+  /** Places on the heap that nobody needs any more. */
+  let goneCount = 0
+
+  /** Gives a place up. It stays on the heap until it comes first, or until most of the heap is such places. */
+  function giveUp(kept: Kept): void {
+    if (kept.isGone || kept.dueSec === Number.POSITIVE_INFINITY) return
+    kept.isGone = true
+    goneCount += 1
+    if (goneCount * 2 <= Math.max(heap.length, SMALL_HEAP)) return
+    // A sorted list is a heap.
+    heap = heap.filter(({ isGone }) => !isGone).sort((a, b) => a.dueSec - b.dueSec)
+    goneCount = 0
+  }
+
+  function put(tracked: Tracked): void {
+    const before = byId.get(tracked.id)
+    const dueSec = nextDueSec(tracked)
+    if (before?.dueSec === dueSec) {
+      before.tracked = tracked
+      return
+    }
+    if (before !== undefined) giveUp(before)
+    const kept = { tracked, dueSec, isGone: false }
+    byId.set(tracked.id, kept)
+    if (dueSec !== Number.POSITIVE_INFINITY) push(heap, kept)
+  }
+
   return {
     get size() {
       return byId.size
     },
-    get: (id) => byId.get(id),
-    values: () => byId.values(),
-    put(tracked) {
-      byId.set(tracked.id, tracked)
-      nextDueSec = 0
+    get: (id) => byId.get(id)?.tracked,
+    *values() {
+      for (const { tracked } of byId.values()) yield tracked
     },
+    put,
     remove(id) {
+      const kept = byId.get(id)
+      if (kept !== undefined) giveUp(kept)
       byId.delete(id)
     },
     takeDue(nowSec) {
-      if (nowSec < nextDueSec) return []
       const due: Due[] = []
-      nextDueSec = Number.POSITIVE_INFINITY
-      for (const tracked of byId.values()) {
-        if (tracked.isVoid) continue
+      for (let first = heap[0]; first !== undefined && first.dueSec <= nowSec; first = heap[0]) {
+        pop(heap)
+        if (first.isGone) {
+          goneCount -= 1
+          continue
+        }
+        const { tracked } = first
         const next = dueOf(tracked, nowSec)
-        if (next?.type === 'begin') byId.set(tracked.id, { ...tracked, handledInterval: next.interval })
-        if (next !== null) due.push(next)
-        nextDueSec = Math.min(nextDueSec, changesAtSec(tracked.subscription, nowSec))
+        due.push(next)
+        // It left the heap, so that the next `put` has to give it a place again.
+        first.dueSec = Number.POSITIVE_INFINITY
+        if (next.type === 'begin') put({ ...tracked, handledInterval: next.interval })
       }
       return due
     },
   }
 }
 
-function dueOf(tracked: Tracked, nowSec: number): Due | null {
+/** A heap smaller than this is left as it is, whatever stands on it. */
+const SMALL_HEAP = 1_000
+
+/** A subscription with its place on the heap, where it has one while `dueSec` is finite. */
+interface Kept {
+  tracked: Tracked
+  dueSec: number
+  isGone: boolean
+}
+
+/** The first second at which something is due; what it is depends on when somebody looks. */
+function nextDueSec({ subscription, handledInterval, isVoid }: Tracked): number {
+  const { activeAt, period } = subscription
+  if (isVoid || activeAt === CANCELLED_ACTIVE_AT) return Number.POSITIVE_INFINITY
+  if (handledInterval === 0) return activeAt
+  return period === 0 ? Number.POSITIVE_INFINITY : intervalStartSec(subscription, handledInterval + 1)
+}
+
+/** @param nowSec `nextDueSec` of it or later */
+function dueOf(tracked: Tracked, nowSec: number): Due {
   const { subscription, handledInterval } = tracked
-  if (nowSec < subscription.activeAt) return null
   const interval = intervalAt(subscription, nowSec)
   if (interval > lastInterval(subscription)) return { type: 'expired', tracked }
-  if (interval <= handledInterval) return null
   const isGap = interval > handledInterval + 1 && (handledInterval > 0 || tracked.isFresh)
   return { type: 'begin', tracked, interval, missedFrom: isGap ? handledInterval + 1 : null }
 }
 
-/** The next time at which `dueOf` may say something else. */
-function changesAtSec(subscription: Subscription, nowSec: number): number {
-  const { activeAt, period } = subscription
-  if (activeAt === CANCELLED_ACTIVE_AT) return Number.POSITIVE_INFINITY
-  if (nowSec < activeAt) return activeAt
-  return period === 0
-    ? Number.POSITIVE_INFINITY
-    : intervalStartSec(subscription, intervalAt(subscription, nowSec) + 1)
+function push(heap: Kept[], kept: Kept): void {
+  let at = heap.length
+  heap.push(kept)
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    const above = heap[parent] as Kept
+    if (above.dueSec <= kept.dueSec) break
+    heap[at] = above
+    at = parent
+  }
+  heap[at] = kept
+}
+
+function pop(heap: Kept[]): void {
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return
+  let at = 0
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    const right = heap[child + 1]
+    if (right !== undefined && right.dueSec < (heap[child] as Kept).dueSec) child += 1
+    const below = heap[child] as Kept
+    if (below.dueSec >= last.dueSec) break
+    heap[at] = below
+    at = child
+  }
+  heap[at] = last
 }

@@ -95,4 +95,49 @@ describe('createTracker', () => {
     expect(dueAt(tracker, START + 59)).toEqual([])
     expect(dueAt(tracker, START + 60)).toEqual([])
   })
+
+  it('gives out what is due among many, each once and in the order of time', () => {
+    const tracker = createTracker()
+    const offsets = Array.from({ length: 500 }, (_, index) => (index * 7_919) % 500)
+    for (const [index, offset] of offsets.entries())
+      tracker.put(tracked({ activeAt: START + offset, period: 0, frequency: 1 }, { id: index + 1 }))
+    for (const id of [3, 5, 9]) tracker.remove(id)
+
+    const first = tracker.takeDue(START + 249)
+    const rest = tracker.takeDue(START + 10_000)
+
+    const idsOf = (due: readonly { readonly tracked: Tracked }[]) => due.map((item) => item.tracked.id)
+    const expected = offsets
+      .map((offset, index) => ({ id: index + 1, offset }))
+      .filter(({ id }) => ![3, 5, 9].includes(id))
+      .sort((a, b) => a.offset - b.offset)
+    expect(idsOf(first)).toEqual(expected.filter(({ offset }) => offset <= 249).map(({ id }) => id))
+    expect(idsOf(rest)).toEqual(expected.filter(({ offset }) => offset > 249).map(({ id }) => id))
+    expect(tracker.size).toBe(497)
+  })
+
+  it('goes on giving out intervals after most subscriptions went away', () => {
+    const tracker = createTracker()
+    for (let id = 1; id <= 5_000; id += 1) tracker.put(tracked({ activeAt: START + 100 }, { id }))
+    for (let id = 1; id < 5_000; id += 1) tracker.remove(id)
+    tracker.put(tracked({}, { id: 7_000 }))
+
+    expect(tracker.takeDue(START).map((due) => due.tracked.id)).toEqual([7_000])
+    expect(tracker.takeDue(START + 100).map((due) => due.tracked.id)).toEqual([7_000, 5_000])
+  })
+
+  it('takes changes of a subscription without giving an interval out again', () => {
+    const tracker = createTracker()
+    tracker.put(tracked())
+    tracker.takeDue(START)
+
+    const kept = tracker.get(1) as Tracked
+    tracker.put({ ...kept, isVoid: true })
+    const whileVoid = tracker.takeDue(START + 60)
+    tracker.put({ ...kept, revision: 1 })
+
+    expect(whileVoid).toEqual([])
+    expect(dueAt(tracker, START + 60)).toEqual([[2, null]])
+    expect(tracker.get(1)).toMatchObject({ revision: 1, handledInterval: 2 })
+  })
 })
