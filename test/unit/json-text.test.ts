@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { jsonItems, jsonMembers } from '../../src/lib/json-text.js'
+import { jsonItems, jsonMembers, sortJson } from '../../src/lib/json-text.js'
 
 describe('jsonMembers', () => {
   it('gives each value as it is written', () => {
@@ -46,7 +46,36 @@ describe('jsonItems', () => {
   })
 })
 
-describe('both', () => {
+describe('sortJson', () => {
+  it.each([
+    ['{"b": 1, "a" : {"d":[ 3, {"z":1,"y":2} ],"c":null}}', '{"a":{"c":null,"d":[3,{"y":2,"z":1}]},"b":1}'],
+    [
+      ' [1.0 , 123456789012345678901234567890 , -1e400 , true , "a , \\" b" ] ',
+      '[1.0,123456789012345678901234567890,-1e400,true,"a , \\" b"]',
+    ],
+    ['{"b":{},"a":[]}', '{"a":[],"b":{}}'],
+    ['{"\\u0061":1,"A":2,"":3}', '{"":3,"A":2,"\\u0061":1}'],
+    ['{"a":1,"a":2}', '{"a":2}'],
+    [' "text" ', '"text"'],
+    ['null', 'null'],
+  ])('writes %s as %s', (json, sorted) => {
+    expect(sortJson(json)).toBe(sorted)
+  })
+
+  it('takes a text with a million levels', () => {
+    const levels = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`
+
+    expect(sortJson(levels) === levels).toBe(true)
+  })
+
+  it('takes objects within objects without end', () => {
+    const levels = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+
+    expect(sortJson(levels) === levels).toBe(true)
+  })
+})
+
+describe('jsonItems and jsonMembers', () => {
   it('take texts with millions of escapes and levels', () => {
     const escapes = `"${'\\n'.repeat(3_000_000)}"`
     const levels = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`

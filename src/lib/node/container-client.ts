@@ -1,4 +1,4 @@
-/** Posts JSON to containers over HTTP, with kept connections, a deadline for the whole call and a bound on the answer. */
+/** Calls containers over HTTP, with kept connections, a deadline for the whole call and a bound on the answer. */
 import http from 'node:http'
 import https from 'node:https'
 import { FlockError, messageOf } from '../errors.js'
@@ -9,15 +9,28 @@ export interface ContainerReply {
   readonly body: string
 }
 
-export interface PostOptions {
+export interface CallOptions {
   /** Bearer token; empty for none. */
   readonly bearer: string
   readonly signal: AbortSignal
+  /** From the first byte sent to the last one received, instead of the client's own. */
+  readonly timeoutMs?: number
+}
+
+/** An answer of which the body is still on its way. */
+export interface ContainerStream {
+  readonly status: number
+  /** To be read, or left by an end of the iteration. It throws as `post` does. */
+  readonly chunks: AsyncIterable<Buffer>
 }
 
 export interface ContainerClient {
   /** @throws SERVICE_UNREACHABLE with `details.reason`, BODY_TOO_LARGE, or the signal's reason */
-  post(url: string, body: string, options: PostOptions): Promise<ContainerReply>
+  post(url: string, body: string, options: CallOptions): Promise<ContainerReply>
+  /** @throws as `post` */
+  get(url: string, options: CallOptions): Promise<ContainerReply>
+  /** @throws as `post` */
+  stream(url: string, body: string, options: CallOptions): Promise<ContainerStream>
   close(): void
 }
 
@@ -27,36 +40,70 @@ export interface ContainerClientOptions {
   readonly maxBodyBytes: number
 }
 
+/** Servers close idle connections after 5 s at the earliest; one that is younger can be used again. */
+const MAX_IDLE_MS = 4_000
+
 export function createContainerClient({ timeoutMs, maxBodyBytes }: ContainerClientOptions): ContainerClient {
   const agents = {
-    'http:': new http.Agent({ keepAlive: true }),
-    'https:': new https.Agent({ keepAlive: true }),
+    'http:': new http.Agent({ keepAlive: true, timeout: MAX_IDLE_MS }),
+    'https:': new https.Agent({ keepAlive: true, timeout: MAX_IDLE_MS }),
   }
-  return {
-    async post(url, body, { bearer, signal }) {
-      const deadline = AbortSignal.timeout(timeoutMs)
-      const target = new URL(url)
-      const isSecure = target.protocol === 'https:'
-      const request = (isSecure ? https : http).request(target, {
-        method: 'POST',
-        agent: isSecure ? agents['https:'] : agents['http:'],
-        signal: AbortSignal.any([signal, deadline]),
-        headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-          accept: 'application/json',
-          ...(bearer === '' ? {} : { authorization: `Bearer ${bearer}` }),
-        },
-      })
-      try {
-        return await exchange(request, body, maxBodyBytes)
-      } catch (error) {
+
+  function begin(url: string, method: 'GET' | 'POST', body: string, options: CallOptions): Call {
+    const limitMs = options.timeoutMs ?? timeoutMs
+    const deadline = AbortSignal.timeout(limitMs)
+    const target = new URL(url)
+    const isSecure = target.protocol === 'https:'
+    const request = (isSecure ? https : http).request(target, {
+      method,
+      agent: isSecure ? agents['https:'] : agents['http:'],
+      signal: AbortSignal.any([options.signal, deadline]),
+      headers: {
+        ...(method === 'GET'
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+        accept: 'application/json',
+        ...(options.bearer === '' ? {} : { authorization: `Bearer ${options.bearer}` }),
+      },
+    })
+    return {
+      response: send(request, method === 'GET' ? undefined : body),
+      faultOf(error) {
         request.destroy()
-        signal.throwIfAborted()
-        if (error instanceof FlockError) throw error
-        throw deadline.aborted
-          ? unreachable(target, `no complete answer in ${timeoutMs} ms`, 'timeout', error)
+        options.signal.throwIfAborted()
+        if (error instanceof FlockError) return error
+        return deadline.aborted
+          ? unreachable(target, `no complete answer in ${limitMs} ms`, 'timeout', error)
           : unreachable(target, reasonOf(error), 'connection', error)
+      },
+    }
+  }
+
+  async function exchange(call: Call): Promise<ContainerReply> {
+    try {
+      const response = await call.response
+      const chunks: Buffer[] = []
+      for await (const chunk of bounded(response, maxBodyBytes)) chunks.push(chunk)
+      return {
+        status: response.statusCode ?? 0,
+        contentType: response.headers['content-type'] ?? '',
+        body: Buffer.concat(chunks).toString('utf8'),
+      }
+    } catch (error) {
+      throw call.faultOf(error)
+    }
+  }
+
+  return {
+    post: (url, body, options) => exchange(begin(url, 'POST', body, options)),
+    get: (url, options) => exchange(begin(url, 'GET', '', options)),
+    async stream(url, body, options) {
+      const call = begin(url, 'POST', body, options)
+      try {
+        const response = await call.response
+        return { status: response.statusCode ?? 0, chunks: chunksOf(response, call, maxBodyBytes) }
+      } catch (error) {
+        throw call.faultOf(error)
       }
     },
     close() {
@@ -66,31 +113,41 @@ export function createContainerClient({ timeoutMs, maxBodyBytes }: ContainerClie
   }
 }
 
-function exchange(request: http.ClientRequest, body: string, maxBodyBytes: number): Promise<ContainerReply> {
+interface Call {
+  readonly response: Promise<http.IncomingMessage>
+  /** Ends the call. What a caller is told; throws the signal's reason when that is why. */
+  faultOf(error: unknown): FlockError
+}
+
+function send(request: http.ClientRequest, body: string | undefined): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    request.once('error', reject)
-    request.once('response', (response) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.once('error', reject)
-      response.once('close', () => {
-        if (!response.complete) reject(new Error('the connection broke in the middle of the answer'))
-      })
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk)
-        size += chunk.length
-        if (size > maxBodyBytes) reject(tooLarge(maxBodyBytes))
-      })
-      response.once('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          contentType: response.headers['content-type'] ?? '',
-          body: Buffer.concat(chunks).toString('utf8'),
-        }),
-      )
-    })
+    // Stays: what comes after the response is told by that.
+    request.on('error', reject)
+    request.once('response', resolve)
     request.end(body)
   })
+}
+
+async function* chunksOf(
+  response: http.IncomingMessage,
+  call: Call,
+  maxBodyBytes: number,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* bounded(response, maxBodyBytes)
+  } catch (error) {
+    throw call.faultOf(error)
+  }
+}
+
+/** Throws when the body breaks off or is too large. Leaving it early closes the connection. */
+async function* bounded(response: http.IncomingMessage, maxBodyBytes: number): AsyncGenerator<Buffer> {
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBodyBytes) throw tooLarge(maxBodyBytes)
+    yield chunk
+  }
 }
 
 function tooLarge(maxBodyBytes: number): FlockError {

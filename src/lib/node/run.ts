@@ -14,6 +14,17 @@ export interface OnChainTask {
   readonly requiresProof: boolean
 }
 
+/** A task that came over REST: an off-chain job, or the first delivery of a delegated subscription. */
+export interface OffChainTask {
+  /** JSON text of an object, as the client wrote it. */
+  readonly dataJson: string
+  /** Where the last answer goes: on chain for a delegated subscription, else to the client. */
+  readonly destination: typeof DESTINATION.onChain | typeof DESTINATION.offChain
+  readonly requiresProof: boolean
+}
+
+export type ContainerTask = OnChainTask | OffChainTask
+
 export interface ContainerFault {
   readonly container: string
   readonly kind:
@@ -22,6 +33,8 @@ export interface ContainerFault {
   readonly message: string
   /** True when the container understood and refused, so that asking again would change nothing. */
   readonly isFinal: boolean
+  /** What the container wrote instead of an answer: for whoever gave the task alone, never for logs. */
+  readonly said: string | null
 }
 
 export type RunResult =
@@ -33,6 +46,8 @@ export interface RunOptions {
   /** Base URL of a container, without a slash at its end. */
   readonly urlOf: (container: NodeContainer) => string
   readonly signal: AbortSignal
+  /** Called with the answer of each container that is followed by another one. */
+  readonly onEarlier?: (container: string, answerJson: string) => void
 }
 
 /** Statuses of 4xx that speak of the moment and not of the task. */
@@ -41,14 +56,15 @@ const PASSING_STATUSES: readonly number[] = [408, 409, 425, 429]
 /**
  * Calls the containers one after the other, each with the answer of the one before; the first fault ends it.
  *
- * Unlike the reference node it respects the HTTP status, so that no error page is delivered as a result.
+ * Unlike the reference node it respects the HTTP status, so that no error page is delivered as a result. What goes back to
+ * a client may be any JSON, also with a `code`.
  * @throws the signal's reason when it aborts
  * @see infernet.md 2.2 and 2.4
  */
 export async function runContainers(
   containers: readonly NodeContainer[],
-  task: OnChainTask,
-  { client, urlOf, signal }: RunOptions,
+  task: ContainerTask,
+  { client, urlOf, signal, onEarlier }: RunOptions,
 ): Promise<RunResult> {
   let answer: string | null = null
   for (const [index, container] of containers.entries()) {
@@ -62,48 +78,57 @@ export async function runContainers(
       signal.throwIfAborted()
       return { ok: false, fault: transportFault(container.id, error) }
     }
-    const fault = judge(reply, isLast)
+    const fault = judge(reply, isLast && destinationOf(task) === DESTINATION.onChain)
     if (fault !== null) return { ok: false, fault: { container: container.id, ...fault } }
     answer = reply.body
+    if (!isLast) onEarlier?.(container.id, answer)
   }
   return { ok: true, outputJson: answer ?? 'null' }
 }
 
-function renderBody({ inputs, requiresProof }: OnChainTask, answer: string | null, isLast: boolean): string {
-  const destination = isLast ? DESTINATION.onChain : DESTINATION.offChain
-  if (answer === null)
+function destinationOf(task: ContainerTask): OffChainTask['destination'] {
+  return 'inputs' in task ? DESTINATION.onChain : task.destination
+}
+
+function renderBody(task: ContainerTask, answer: string | null, isLast: boolean): string {
+  const { requiresProof } = task
+  const destination = isLast ? destinationOf(task) : DESTINATION.offChain
+  if (answer === null && 'inputs' in task)
     return JSON.stringify(
-      renderServiceInput({ source: SOURCE.onChain, destination, data: inputs, requiresProof }),
+      renderServiceInput({ source: SOURCE.onChain, destination, data: task.inputs, requiresProof }),
     )
-  // The answer goes on as the text it came as: reading it would round numbers that the next container may need.
-  return `{"source":${SOURCE.offChain},"destination":${destination},"data":${answer},"requires_proof":${requiresProof}}`
+  // Data and answers go on as the texts they came as: reading them would round numbers that a container may need.
+  const data = answer ?? ('inputs' in task ? 'null' : task.dataJson)
+  return `{"source":${SOURCE.offChain},"destination":${destination},"data":${data},"requires_proof":${requiresProof}}`
 }
 
 type Judged = Omit<ContainerFault, 'container'>
 
-function judge(reply: ContainerReply, isLast: boolean): Judged | null {
+function judge(reply: ContainerReply, isForChain: boolean): Judged | null {
   const { status, contentType, body } = reply
   const mediaType = contentType.split(';')[0]?.trim().toLowerCase() ?? ''
   const isJson = /^application\/(?:[^;]*\+)?json$/.test(mediaType)
   const value = isJson ? parse(body) : undefined
   if (status < 200 || status >= 300) {
     const isFinal = status >= 400 && status < 500 && !PASSING_STATUSES.includes(status)
-    return { kind: 'status', message: `answered HTTP ${status}${errorName(value)}`, isFinal }
+    return { kind: 'status', message: `answered HTTP ${status}${errorName(value)}`, isFinal, said: body }
   }
   if (!isJson)
     return retryable('contentType', `answered with content type "${mediaType.slice(0, 60)}", not JSON`)
-  if (value === undefined) return retryable('notJson', 'answered with a body that is not JSON')
-  if (!isLast) return null
+  if (value === undefined)
+    return { ...retryable('notJson', 'answered with a body that is not JSON'), said: body }
+  if (!isForChain) return null
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return retryable('notObject', 'answered with JSON that is not an object')
   const failure = failureOf(value)
   if (failure === null) return null
   const isRefusal = /^4\d\d$/.test(failure.code) && !PASSING_STATUSES.includes(Number(failure.code))
-  return { kind: 'reported', message: `reported a failure${errorName(value)}`, isFinal: isRefusal }
+  const message = `reported a failure${errorName(value)}`
+  return { kind: 'reported', message, isFinal: isRefusal, said: body }
 }
 
 function retryable(kind: ContainerFault['kind'], message: string): Judged {
-  return { kind, message, isFinal: false }
+  return { kind, message, isFinal: false, said: null }
 }
 
 /** Code and name of an error body; its description stays out. */
@@ -117,9 +142,9 @@ function errorName(value: unknown): string {
 function transportFault(container: string, error: unknown): ContainerFault {
   if (!isFlockError(error)) throw error
   if (error.code === 'BODY_TOO_LARGE')
-    return { container, kind: 'tooLarge', message: error.message, isFinal: true }
+    return { container, kind: 'tooLarge', message: error.message, isFinal: true, said: null }
   const kind = error.details.reason === 'timeout' ? 'timeout' : 'unreachable'
-  return { container, kind, message: error.message, isFinal: false }
+  return { container, kind, message: error.message, isFinal: false, said: null }
 }
 
 function parse(body: string): unknown {

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { parseNodeConfig } from '../../../src/lib/infernet/node-config.js'
 import { createContainerClient } from '../../../src/lib/node/container-client.js'
-import { runContainers, type RunResult } from '../../../src/lib/node/run.js'
+import { runContainers, type ContainerTask, type RunResult } from '../../../src/lib/node/run.js'
 import { closedPort, startHttpServer, type TestServer } from '../../helpers/http-server.js'
 
 const INPUTS = '0x476f6f64206d6f726e696e6721'
@@ -34,6 +34,8 @@ interface RunSettings {
   readonly bearer?: string
   readonly requiresProof?: boolean
   readonly signal?: AbortSignal
+  readonly task?: ContainerTask
+  readonly onEarlier?: (container: string, answerJson: string) => void
 }
 
 async function run(urls: readonly string[], settings: RunSettings = {}): Promise<RunResult> {
@@ -45,15 +47,12 @@ async function run(urls: readonly string[], settings: RunSettings = {}): Promise
   })
   const client = createContainerClient({ timeoutMs, maxBodyBytes })
   try {
-    return await runContainers(
-      config.containers,
-      { inputs: INPUTS, requiresProof },
-      {
-        client,
-        urlOf: ({ id }) => urls[ids.indexOf(id)] ?? '',
-        signal: settings.signal ?? new AbortController().signal,
-      },
-    )
+    return await runContainers(config.containers, settings.task ?? { inputs: INPUTS, requiresProof }, {
+      client,
+      ...(settings.onEarlier && { onEarlier: settings.onEarlier }),
+      urlOf: ({ id }) => urls[ids.indexOf(id)] ?? '',
+      signal: settings.signal ?? new AbortController().signal,
+    })
   } finally {
     client.close()
   }
@@ -220,6 +219,51 @@ describe('runContainers', () => {
     const server = await serve(() => stop.abort(new Error('enough')))
 
     await expect(run([server.url], { signal: stop.signal })).rejects.toThrow('enough')
+  })
+
+  it.each([
+    ['an off-chain job', 1],
+    ['a delegated subscription', 0],
+  ] as const)('sends %s as source 1, and its last answer to destination %i', async (_, destination) => {
+    const first = await serve(json({ text: 'x' }))
+    const second = await serve(json(FIVE))
+    const task = { dataJson: '{"big": 123456789012345678901234567890}', destination, requiresProof: true }
+
+    await run([second.url], { task })
+    await run([first.url, second.url], { task })
+
+    const data = '{"big": 123456789012345678901234567890}'
+    expect([...second.requests, ...first.requests].map(({ body }) => body)).toEqual([
+      `{"source":1,"destination":${destination},"data":${data},"requires_proof":true}`,
+      `{"source":1,"destination":${destination},"data":{"text":"x"},"requires_proof":true}`,
+      `{"source":1,"destination":1,"data":${data},"requires_proof":true}`,
+    ])
+  })
+
+  it.each([['[1]'], ['"text"'], ['{"code":"500"}']])(
+    'takes %s as the answer of an off-chain job',
+    async (body) => {
+      const server = await serve(json(body))
+
+      const result = await run([server.url], {
+        task: { dataJson: '{}', destination: 1, requiresProof: false },
+      })
+
+      expect(result).toEqual({ ok: true, outputJson: body })
+    },
+  )
+
+  it('tells the answers on the way, and what a container wrote instead of one', async () => {
+    const earlier: string[] = []
+    const first = await serve(json('{"n": 1.0}'))
+    const second = await serve(json('{"code":"422","description":"my prompt"}', 422))
+
+    const result = await run([first.url, second.url], {
+      onEarlier: (container, answer) => earlier.push(`${container} ${answer}`),
+    })
+
+    expect(earlier).toEqual(['a {"n": 1.0}'])
+    expect(result).toMatchObject({ fault: { said: '{"code":"422","description":"my prompt"}' } })
   })
 
   it('keeps its connection between calls', async () => {
