@@ -63,6 +63,16 @@ export function cpuMsOf(pid) {
   }
 }
 
+/** Memory that a process has in use, in bytes; null where the system does not tell. */
+export function residentBytesOf(pid) {
+  try {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+    return kib === undefined ? null : Number(kib) * 1024
+  } catch {
+    return null
+  }
+}
+
 /** Starts programs and ends those that are left when the bench ends. */
 export function createProcesses() {
   const folder = mkdtempSync(join(os.tmpdir(), 'flock-bench-'))
