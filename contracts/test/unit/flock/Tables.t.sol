@@ -103,6 +103,18 @@ contract TablesTest is ContributorTest {
         assertEq(distributor.modelsOf(trainerB).length, 0, "gone");
     }
 
+    /// What came in under former splits is shared out with the table: the next one begins with nothing.
+    function test_setContributors_leavesNothingOfFormerSplitsToTheNextTable() public {
+        earn(flat(1_000, 300_000, 200_000));
+        earn(flat(1_000, 100_000, 50_000));
+        attest(table(modelId, contributors(one(delegatorC), one(uint32(1))), nobody(), 2));
+
+        earn(flat(1_000, 100_000, 50_000));
+        earn(flat(1_000, 400_000, 0));
+
+        assertEq(distributor.claimableOperator(delegatorC), 100 + 400, "of its own two answers");
+    }
+
     function test_setContributors_takesSignaturesOfContracts() public {
         SignerWallet wallet = new SignerWallet(actor("wallet key"));
         vm.prank(owner);
