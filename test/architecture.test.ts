@@ -36,6 +36,7 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly rooms: readonly 
   { name: /^yaml$/, rooms: ['config'] },
   { name: /^undici$/, rooms: ['router'] },
   { name: /^prom-client$/, rooms: ['service'] },
+  { name: /^dockerode$/, rooms: ['node'] },
   { name: /^tiny-secp256k1$/, rooms: ['usage'] },
   { name: /^hash-wasm$/, rooms: ['lib'] },
   { name: /^(?:gpt-tokenizer|@huggingface\/tokenizers)$/, rooms: ['service'] },

@@ -60,6 +60,11 @@ export const ERRORS = {
   PATH_CONFLICT: entry('user', 'A file that would be written exists with other content.'),
   PORT_IN_USE: entry('user', 'The port is taken.'),
   ANVIL_MISSING: entry('user', 'The local chain program (anvil) is not installed.'),
+  DOCKER_MISSING: entry(
+    'user',
+    'Containers are to be managed, and Docker or its client library is not there.',
+  ),
+  DOCKER_FAILED: entry('rejected', 'Docker refused to pull, create, start or stop a container.'),
   CHAIN_START_FAILED: entry('unavailable', 'The local chain did not start.'),
   HOST_NOT_READY: entry('rejected', 'The endpoint does not behave like an OpenAI-compatible model server.'),
   HOST_REJECTED: entry('rejected', 'A model host refused the request.'),

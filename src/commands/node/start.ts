@@ -1,8 +1,9 @@
-import { dirname, join, resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { openChain } from '../../lib/chain/provider.js'
 import { createSigner } from '../../lib/chain/signer.js'
 import { Flags, keyFlags, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
-import { FlockCommand } from '../../lib/cli/flock-command.js'
+import { NodeCommand, nodeConfigFlags } from '../../lib/cli/node-command.js'
 import {
   countNodeEvent,
   nodeEventRecord,
@@ -10,34 +11,27 @@ import {
   type NodeStartJson,
 } from '../../lib/cli/views/node.js'
 import { parsePrivateKey } from '../../lib/config/secrets.js'
-import { FlockError } from '../../lib/errors.js'
 import type { Hex } from '../../lib/hex.js'
 import type { NodeConfig } from '../../lib/infernet/node-config.js'
 import { parseContainerOverrides } from '../../lib/node/container-urls.js'
 import type { NodeEvent } from '../../lib/node/events.js'
+import { dockerSocketPath } from '../../lib/node/docker-socket.js'
 import { loadNodeConfig } from '../../lib/node/load-config.js'
+import { startManagedContainers, STOP_GRACE_SEC } from '../../lib/node/managed-containers.js'
 import { createInfernetNode, type InfernetNode } from '../../lib/node/node.js'
 
 /** How long transactions that were sent are waited for at the end. */
 const DRAIN_MS = 30_000
 
-/** Where the configuration is, and the project around it, if any. */
-interface NodeFiles {
-  readonly configPath: string
-  /** Folder of the journal. */
-  readonly stateDir: string
-  /** The chain that the project expects; null when nothing says so. */
-  readonly chainId: number | null
-}
-
-export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
+export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
   static override summary =
     'Run an Infernet node that answers requests on chain with the configured containers.'
   static override description = [
-    "Reads the reference node's config.json and needs neither Docker nor Redis: containers have to run already. Answers",
-    'are kept in a journal, so that a restart neither computes nor delivers twice. Runs until Ctrl-C or SIGTERM and then',
-    'waits for transactions under way. The key comes from a keystore, FLOCK_NODE_KEY or the configuration. Under --json',
-    'each event is one line, the first one when the node is ready, and the result is the last.',
+    "Reads the reference node's config.json and needs no Redis. With manage_containers it starts the containers in Docker",
+    'and stops them at the end, otherwise they have to run already. Answers are kept in a journal, so that a restart',
+    'neither computes nor delivers twice. Runs until Ctrl-C or SIGTERM and then waits for transactions under way. The key',
+    'comes from a keystore, FLOCK_NODE_KEY or the configuration, in which "${NAME}" stands for an environment variable.',
+    'Under --json each event is one line, "started" when the node is ready, and the result is the last.',
   ].join(' ')
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
@@ -46,12 +40,7 @@ export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
   ]
   static override flags = {
     ...keyFlags,
-    'node-config': Flags.string({
-      summary:
-        'Node configuration; by default node.config of flock.yaml. --config takes it as well when it is .json.',
-      helpValue: '<file>',
-      env: 'FLOCK_NODE_CONFIG',
-    }),
+    ...nodeConfigFlags,
     containers: Flags.string({
       summary: 'Where a container is reached instead of what the configuration says, repeatable.',
       helpValue: '<id=url>',
@@ -69,17 +58,19 @@ export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
     }),
   }
   static override logLevel = 'info' as const
-  static override cleanUpMs = DRAIN_MS + 5_000
+  static override cleanUpMs = DRAIN_MS + STOP_GRACE_SEC * 1000 + 5_000
 
   async run(): Promise<NodeStartJson> {
     const { flags } = await this.parse(NodeStartCommand)
-    const { configPath, stateDir, chainId } = await this.#files(flags['node-config'])
-    const overrides = { rpcUrl: this.globals['rpc-url'], port: flags.port }
-    const { config, notices } = await loadNodeConfig(configPath, overrides)
+    const { configPath, stateDir, chainId } = await this.nodeFiles(flags['node-config'])
+    const overrides = { rpcUrl: this.globals['rpc-url'], port: flags.port, env: process.env }
+    const { config, notices, secrets } = await loadNodeConfig(configPath, overrides)
+    for (const secret of secrets) this.redactor.add(secret)
     for (const notice of notices) this.warnUser(notice)
     const containers = parseContainerOverrides(flags.containers ?? [])
     const key = await this.#key(config, flags)
     const rpcUrl = config.chain.rpc_url ?? ''
+    const containerHost = process.env.RUNTIME === 'docker' ? 'host.docker.internal' : 'localhost'
     const chain = await openChain({ rpcUrl, expectedChainId: chainId, timeoutMs: this.timeoutMs })
     try {
       const signer = createSigner(key, chain)
@@ -88,7 +79,16 @@ export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
         signer,
         config,
         containers,
-        containerHost: process.env.RUNTIME === 'docker' ? 'host.docker.internal' : 'localhost',
+        containerHost,
+        startContainers: () =>
+          startManagedContainers(config, {
+            socketPath: () => dockerSocketPath(process.env, homedir(), process.platform),
+            containerHost,
+            except: Object.keys(containers),
+            emit: (event) => this.#tell(event),
+            now: () => performance.now(),
+            signal: this.signal,
+          }),
         journalPath: flags.journal ?? join(stateDir, `node-${chain.chainId}-${signer.address}.ndjson`),
         signal: this.signal,
         now: () => performance.now(),
@@ -110,32 +110,10 @@ export default class NodeStartCommand extends FlockCommand<NodeStartJson> {
     return result
   }
 
-  async #files(nodeConfig: string | undefined): Promise<NodeFiles> {
-    const { config } = this.globals
-    const given = nodeConfig ?? (config?.endsWith('.json') === true ? config : undefined)
-    const project = given !== undefined && given === config ? null : await this.loadProjectIfAny()
-    if (given === undefined && project === null)
-      throw new FlockError(
-        'NODE_CONFIG_INVALID',
-        'No node configuration is named and there is no flock.yaml.',
-        {
-          hint: 'Run flock init, or name one with --node-config <file>.',
-        },
-      )
-    const dir = project?.dir ?? dirname(resolve(given ?? ''))
-    const isKnownChain = project !== null || this.globals.network !== undefined
-    return {
-      configPath: given ?? resolve(dir, project?.config.node.config ?? ''),
-      stateDir: join(dir, '.flock'),
-      chainId: isKnownChain ? (await this.networkOf(project?.config ?? null)).chainId : null,
-    }
-  }
-
   async #key({ chain }: NodeConfig, flags: KeyFlags): Promise<Hex> {
     const inFile = chain.wallet?.private_key ?? null
     const isNamed = flags.account !== undefined || flags.keystore !== undefined || process.env.FLOCK_NODE_KEY
     if (inFile === null || isNamed) return this.loadKey('FLOCK_NODE_KEY', flags)
-    this.redactor.add(inFile)
     return parsePrivateKey(inFile, 'chain.wallet.private_key')
   }
 

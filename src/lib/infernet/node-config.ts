@@ -3,11 +3,12 @@ import { stringify } from 'lossless-json'
 import * as v from 'valibot'
 import { FlockError } from '../errors.js'
 import { isAddress, parseAddress, type Address, type Hex } from '../hex.js'
+import { ruleFaults } from './node-config-rules.js'
+import { fillVariables, type Environment } from './node-config-variables.js'
 import {
   MILLISECONDS_FROM,
   nodeConfigFault,
   nodeConfigNotes,
-  type NodeConfigFault,
   type NodeConfigWarning,
 } from './node-config-notes.js'
 
@@ -212,18 +213,24 @@ export type NodeContainer = NodeConfig['containers'][number]
  * Reads the parsed JSON of a node configuration: defaults, the reference's coercions, then rules across keys.
  *
  * The reference also wants the wallet and its key in the file; here the key may come from elsewhere, so both may be absent.
- * @param input what `parseJson` gave, so that payments above 2^53 are exact
+ * @param written what `parseJson` gave, so that payments above 2^53 are exact
+ * @param env what "${NAME}" stands for where a value is secret
  * @throws NODE_CONFIG_INVALID with all faults at once; secrets are not shown
  * @see infernet.md 5.1 and 5.3
  */
 export function parseNodeConfig(
-  input: unknown,
+  written: unknown,
   source = 'config.json',
+  env: Environment = {},
 ): { config: NodeConfig; warnings: NodeConfigWarning[] } {
+  const { input, faults: unset } = fillVariables(written, env)
   const result = v.safeParse(schema, input)
+  const faultOf = (issue: v.BaseIssue<unknown>) => nodeConfigFault(issue, input)
   const faults = [
-    ...(result.issues ?? []).map((issue) => nodeConfigFault(issue, input)),
-    ...ruleFaults(result.output as DeepPartial<NodeConfig> | undefined),
+    ...unset,
+    // What is not set is no value either.
+    ...(result.issues ?? []).map(faultOf).filter(({ path }) => !unset.some((fault) => fault.path === path)),
+    ...ruleFaults(result.output),
   ]
   if (faults.length === 0 && result.success)
     return { config: result.output, warnings: nodeConfigNotes(schema, input) }
@@ -263,31 +270,4 @@ function renderWallet(wallet: NonNullable<NodeConfig['chain']['wallet']>, privat
     ...(wallet.payment_address !== null && { payment_address: wallet.payment_address }),
     allowed_sim_errors: wallet.allowed_sim_errors,
   }
-}
-
-type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T
-
-/** Rules across keys, on as much of the configuration as could be read. */
-function ruleFaults(config: DeepPartial<NodeConfig> | undefined): NodeConfigFault[] {
-  const faults: NodeConfigFault[] = []
-  const containers = Array.isArray(config?.containers) ? config.containers : []
-  const seen = new Map<unknown, number>()
-  containers.forEach((container, index) => {
-    const at = `containers[${index}]`
-    const first = seen.get(container?.id)
-    if (container?.id && first !== undefined)
-      faults.push({ path: `${at}.id`, found: `the id of containers[${first}]`, allowed: 'an id of its own' })
-    else seen.set(container?.id, index)
-    if (config?.manage_containers === true && container?.image === '')
-      faults.push({
-        path: `${at}.image`,
-        found: 'nothing',
-        allowed: 'an image, as manage_containers is true',
-      })
-  })
-  if (config?.chain?.enabled !== true) return faults
-  for (const key of ['rpc_url', 'registry_address'] as const)
-    if (config.chain[key] === null)
-      faults.push({ path: `chain.${key}`, found: 'nothing', allowed: 'a value, as chain.enabled is true' })
-  return faults
 }

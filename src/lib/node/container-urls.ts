@@ -23,23 +23,39 @@ export function containerUrls(
 ): ReadonlyMap<string, string> {
   const ids = containers.map(({ id }) => id)
   for (const id of Object.keys(overrides)) if (!ids.includes(id)) throw unknownContainer(id, ids)
-  const taken = new Set(containers.map(({ port }) => port))
+  const given = containers.map(({ id, url }) => (Object.hasOwn(overrides, id) ? overrides[id] : url) ?? '')
+  const ports = assignPorts(
+    containers.filter((_, position) => given[position] === ''),
+    containers.map(({ port }) => port),
+  )
+  return new Map(
+    containers.map(({ id }, position) => {
+      const url = given[position]?.replace(/\/+$/, '')
+      return [id, url || `http://${host}:${ports.get(id)}`]
+    }),
+  )
+}
+
+/**
+ * The port of each container, by id: the first one with a port keeps it, others get free ones.
+ * @param reserved ports that are given to nobody who does not name them
+ */
+export function assignPorts(
+  containers: readonly NodeContainer[],
+  reserved: readonly number[] = containers.map(({ port }) => port),
+): ReadonlyMap<string, number> {
+  const taken = new Set(reserved)
   const used = new Set<number>()
-  const urls = new Map<string, string>()
+  const ports = new Map<string, number>()
   let spare = FIRST_SPARE_PORT
-  for (const { id, url, port } of containers) {
-    const given = Object.hasOwn(overrides, id) ? overrides[id] : url
-    if (given) {
-      urls.set(id, given.replace(/\/+$/, ''))
-      continue
-    }
+  for (const { id, port } of containers) {
     if (used.has(port)) while (taken.has(spare)) spare -= 1
     const own = used.has(port) ? spare : port
     used.add(own)
     taken.add(own)
-    urls.set(id, `http://${host}:${own}`)
+    ports.set(id, own)
   }
-  return urls
+  return ports
 }
 
 /**

@@ -38,6 +38,44 @@ interface IntervalEvent {
   readonly interval: number
 }
 
+/** What happens to containers that the node manages. */
+export type ManagedEvent =
+  | { readonly type: 'imagePulling'; readonly image: string }
+  | {
+      readonly type: 'imageProgress'
+      readonly image: string
+      /** Of the layers that are known so far. */
+      readonly doneBytes: number
+      readonly totalBytes: number
+    }
+  | { readonly type: 'imagePulled'; readonly image: string }
+  /** An image could not be pulled, and the local one is used. */
+  | { readonly type: 'imageNotPulled'; readonly image: string; readonly message: string }
+  | {
+      readonly type: 'containerStarted'
+      readonly container: string
+      readonly image: string
+      /** On this machine. */
+      readonly port: number
+      readonly isNew: boolean
+    }
+  /** A container of this name was there and is not as the configuration says. */
+  | { readonly type: 'containerDiffers'; readonly container: string; readonly message: string }
+  | {
+      readonly type: 'containerDown'
+      readonly container: string
+      /** As Docker calls it; `missing` when it was removed. */
+      readonly state: string
+      readonly exitCode: number | null
+    }
+  | { readonly type: 'containerStopped'; readonly container: string }
+  | {
+      readonly type: 'engineFailed'
+      readonly container: string
+      readonly code: string
+      readonly message: string
+    }
+
 /** What happens in a node, as plain JSON-safe values. Nothing is given up without one of them. */
 export type NodeEvent =
   | {
@@ -112,6 +150,7 @@ export type NodeEvent =
       readonly message: string
       readonly retryInMs: number
     }
+  | ManagedEvent
   | { readonly type: 'stopped' }
 
 /** Receives events as they happen. */

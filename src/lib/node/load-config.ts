@@ -1,16 +1,13 @@
 /** Reads the node's configuration file. */
 import { readFile, stat } from 'node:fs/promises'
 import { FlockError, messageOf } from '../errors.js'
+import type { Environment } from '../infernet/node-config-variables.js'
 import { parseNodeConfig, type NodeConfig } from '../infernet/node-config.js'
 import { parseJson } from '../json.js'
 
 /** What is to be known of a configuration that was read. `code` is for programs. */
 export interface NodeConfigNotice {
-  readonly code:
-    | 'NODE_CONFIG_KEY_IGNORED'
-    | 'NODE_CONFIG_OPEN'
-    | 'CONTAINERS_NOT_MANAGED'
-    | 'SIMULATION_ERRORS_NOT_ALLOWED'
+  readonly code: 'NODE_CONFIG_KEY_IGNORED' | 'NODE_CONFIG_OPEN' | 'SIMULATION_ERRORS_NOT_ALLOWED'
   readonly message: string
 }
 
@@ -18,6 +15,15 @@ export interface NodeConfigOverrides {
   readonly rpcUrl?: string | undefined
   /** Of the REST face. */
   readonly port?: number | undefined
+  /** What "${NAME}" in the file stands for. */
+  readonly env?: Environment
+}
+
+export interface LoadedNodeConfig {
+  readonly config: NodeConfig
+  readonly notices: readonly NodeConfigNotice[]
+  /** Values that must not be shown. */
+  readonly secrets: readonly string[]
 }
 
 /**
@@ -26,10 +32,10 @@ export interface NodeConfigOverrides {
  */
 export async function loadNodeConfig(
   path: string,
-  { rpcUrl, port }: NodeConfigOverrides = {},
-): Promise<{ readonly config: NodeConfig; readonly notices: readonly NodeConfigNotice[] }> {
-  const input = overlay(parseFile(await readText(path), path), rpcUrl)
-  const { config: read, warnings } = parseNodeConfig(input, path)
+  { rpcUrl, port, env = {} }: NodeConfigOverrides = {},
+): Promise<LoadedNodeConfig> {
+  const written = overlay(parseFile(await readText(path), path), rpcUrl)
+  const { config: read, warnings } = parseNodeConfig(written, path, env)
   const config = port === undefined ? read : { ...read, server: { ...read.server, port } }
   const ignored = warnings.map(({ path: key, message }) => ({
     code: 'NODE_CONFIG_KEY_IGNORED' as const,
@@ -37,6 +43,7 @@ export async function loadNodeConfig(
   }))
   return {
     config,
+    secrets: secretsOf(config),
     notices: [...ignored, ...noticesOf(config, path), ...(await openFileNotice(config, path))],
   }
 }
@@ -54,13 +61,17 @@ function overlay(input: unknown, rpcUrl: string | undefined): unknown {
   return { ...input, chain: { ...(isObject(input.chain) ? input.chain : {}), rpc_url: rpcUrl } }
 }
 
+function secretsOf({ docker, chain, containers }: NodeConfig): string[] {
+  const values = [
+    docker?.password,
+    chain.wallet?.private_key,
+    ...containers.flatMap(({ bearer, env }) => [bearer, ...Object.values(env)]),
+  ]
+  return values.filter((value): value is string => typeof value === 'string' && value !== '')
+}
+
 function noticesOf(config: NodeConfig, path: string): NodeConfigNotice[] {
   const notices: NodeConfigNotice[] = []
-  if (config.manage_containers)
-    notices.push({
-      code: 'CONTAINERS_NOT_MANAGED',
-      message: `${path}, manage_containers: this node starts no containers; they have to run already.`,
-    })
   if (config.chain.wallet !== null && config.chain.wallet.allowed_sim_errors.length > 0)
     notices.push({
       code: 'SIMULATION_ERRORS_NOT_ALLOWED',

@@ -14,6 +14,7 @@ import { createDeliverer } from './deliver.js'
 import { encodeDeliverCompute } from './delivery-call.js'
 import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
 import { openJournal, type Journal } from './journal.js'
+import type { ManagedContainers } from './managed-containers.js'
 import { createLimiter } from './patience.js'
 import { openRest } from './rest.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
@@ -27,6 +28,8 @@ export interface InfernetNodeOptions {
   readonly journalPath: string
   /** Container id -> base URL, instead of what the configuration says. */
   readonly containers?: Readonly<Record<string, string>>
+  /** Starts containers once the journal is held, so that two nodes do not work with the same ones. */
+  readonly startContainers?: () => Promise<ManagedContainers>
   /** Host of containers that have only a port; `localhost` by default. */
   readonly containerHost?: string
   /** Address that the REST face listens on; all of them by default, as the reference node does. */
@@ -79,6 +82,10 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     overrides: options.containers ?? {},
   })
   const journal = await openOwnJournal(options, view)
+  const managed = await options.startContainers?.().catch(async (error: unknown) => {
+    await journal.close()
+    throw error
+  })
   const stopping = new AbortController()
   const hardStop = new AbortController()
   const signals = [stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
@@ -112,7 +119,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
         journal,
         deliverer,
         client,
-        urlOf: ({ id }: NodeContainer) => urls.get(id) ?? '',
+        urlOf: ({ id }: NodeContainer) => managed?.urls[id] ?? urls.get(id) ?? '',
         node: signer.address,
         retry,
         now,
@@ -128,6 +135,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   })
   const release = async () => {
     client.close()
+    await managed?.close()
     await journal.close()
   }
   const rest = await openRest({

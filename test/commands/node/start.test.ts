@@ -1,8 +1,10 @@
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { freePort, startDocker } from '../../helpers/docker-server.js'
 import { startHttpServer, type TestServer } from '../../helpers/http-server.js'
 import { createNodeWorld, privateKeyOf, type NodeWorld } from '../../helpers/node-world.js'
 import { startRpcProxy, type RpcProxy } from '../../helpers/rpc-proxy.js'
@@ -17,6 +19,17 @@ let container: TestServer
 let dir: string
 let running: RunningCommand[] = []
 
+/** Gives back what it is asked. */
+function answer(body: string, response: ServerResponse): void {
+  const { data } = JSON.parse(body) as { readonly data: string }
+  const fields = { raw_input: '', processed_input: '', raw_output: data, processed_output: '', proof: '' }
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(fields))
+}
+
+const echo: RequestListener = (request, response) => {
+  void text(request).then((body) => answer(body, response))
+}
+
 beforeAll(async () => {
   world = await createNodeWorld()
   proxy = await startRpcProxy(world.rpcUrl)
@@ -29,11 +42,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   dir = await createTempDir()
-  container = await startHttpServer((body, response) => {
-    const { data } = JSON.parse(body) as { readonly data: string }
-    const fields = { raw_input: '', processed_input: '', raw_output: data, processed_output: '', proof: '' }
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(fields))
-  })
+  container = await startHttpServer(answer)
 })
 
 afterEach(async () => {
@@ -213,9 +222,7 @@ describe('flock node start', () => {
   it('says what it reads differently from the reference node', async () => {
     const config = await writeConfig({
       top: {
-        manage_containers: true,
         log_path: 'x',
-        containers: [{ id: 'echo', image: 'echo', url: container.url }],
       },
       wallet: { allowed_sim_errors: ['x'] },
     })
@@ -226,8 +233,65 @@ describe('flock node start', () => {
     const { stderr } = await command.result
 
     expect(stderr).toContain('log_path: ignored')
-    expect(stderr).toContain('manage_containers: this node starts no containers')
     expect(stderr).toContain('allowed_sim_errors: this node sends nothing that fails in simulation')
+  })
+
+  it('starts the containers in Docker when they are to be managed, and stops them at the end', async () => {
+    const docker = await startDocker({ service: echo })
+    docker.remote.set('me/echo:1', { id: 'sha256:1', login: 'me:secret-of-me' })
+    const containers = [{ id: 'managed', image: 'me/echo:1', port: await freePort() }]
+    const login = { username: 'me', password: '${REGISTRY_PASSWORD}' }
+    const config = await writeConfig({
+      top: { manage_containers: true, startup_wait: 0, docker: login, containers },
+    })
+
+    const command = start(['--config', config], {
+      FLOCK_NODE_KEY: privateKeyOf(1),
+      DOCKER_HOST: `unix://${docker.socketPath}`,
+      REGISTRY_PASSWORD: 'secret-of-me',
+    })
+    await command.waitFor(/Node 0x/)
+    const id = await world.ask('managed')
+    await command.waitFor(new RegExp(`delivered .*id=${id} `))
+    command.child.kill('SIGTERM')
+    const { code, stderr } = await command.result
+    const status = docker.containers.get('managed')?.status
+    await docker.close()
+
+    expect(code).toBe(0)
+    expect(status).toBe('exited')
+    expect(stderr).toMatch(/image pulled .*me\/echo:1/)
+    expect(stderr).toMatch(/container started .*managed/)
+    expect(stderr).toMatch(/container stopped .*managed/)
+    expect(stderr).not.toContain('secret-of-me')
+  })
+
+  it('leaves containers alone while another node holds the journal', async () => {
+    const docker = await startDocker({ service: echo })
+    docker.remote.set('echo:latest', { id: 'sha256:1' })
+    const containers = [{ id: 'managed', image: 'echo', port: await freePort() }]
+    const config = await writeConfig({ top: { manage_containers: true, startup_wait: 0, containers } })
+    const env = { FLOCK_NODE_KEY: privateKeyOf(1), DOCKER_HOST: `unix://${docker.socketPath}` }
+    await start(['--config', config], env).waitFor(/Node 0x/)
+
+    const { json } = await run(['--config', config, '--json'], env)
+    const status = docker.containers.get('managed')?.status
+    await docker.close()
+
+    expect(json?.errors[0]).toMatchObject({ code: 'STATE_CONFLICT' })
+    expect(status).toBe('running')
+  })
+
+  it('needs no Docker when all containers are said to run elsewhere', async () => {
+    const containers = [{ id: 'echo', image: 'echo' }]
+    const config = await writeConfig({ top: { manage_containers: true, containers } })
+    const env = { FLOCK_NODE_KEY: privateKeyOf(1), DOCKER_HOST: 'unix:///nowhere/docker.sock' }
+
+    await start(['--config', config, '--containers', `echo=${container.url}`], env).waitFor(/Node 0x/)
+    const without = await run(['--config', config, '--journal', join(dir, 'other'), '--json'], env)
+
+    expect(without.code).toBe(8)
+    expect(without.json?.errors[0]).toMatchObject({ code: 'DOCKER_MISSING' })
   })
 
   it('refuses a second node with the same journal', async () => {

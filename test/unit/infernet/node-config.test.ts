@@ -134,6 +134,77 @@ describe('parseNodeConfig', () => {
   })
 })
 
+describe('variables of the environment', () => {
+  const written = {
+    chain: { rpc_url: '${RPC_URL}', wallet: { private_key: '${NODE_KEY}' } },
+    docker: { username: '${DOCKER_USER}', password: '${DOCKER_PASSWORD}' },
+    containers: [
+      {
+        id: 'hello',
+        image: 'ritual/hello',
+        bearer: '${BEARER}',
+        command: '--name ${BEARER}',
+        description: '${BEARER}',
+        env: { HF_TOKEN: '${HF_TOKEN}', LITERAL: 'a${HF_TOKEN}' },
+        accepted_payments: { '0x0000000000000000000000000000000000000000': 10n ** 18n },
+      },
+    ],
+  }
+  const env = {
+    RPC_URL: 'http://127.0.0.1:8545',
+    NODE_KEY: KEY,
+    DOCKER_USER: 'me',
+    DOCKER_PASSWORD: 'secret',
+    BEARER: 'token',
+    HF_TOKEN: 'hf',
+  }
+
+  it('stand where values are secret or go to containers, and nowhere else', () => {
+    const { config } = parseNodeConfig(written, 'config.json', env)
+
+    expect(config.chain.rpc_url).toBe('http://127.0.0.1:8545')
+    expect(config.chain.wallet?.private_key).toBe(KEY)
+    expect(config.docker).toEqual({ username: 'me', password: 'secret' })
+    expect(config.containers[0]).toMatchObject({
+      bearer: 'token',
+      command: '--name ${BEARER}',
+      description: '${BEARER}',
+      env: { HF_TOKEN: 'hf', LITERAL: 'a${HF_TOKEN}' },
+      accepted_payments: { '0x0000000000000000000000000000000000000000': 10n ** 18n },
+    })
+  })
+
+  it('are all named together when they are not set, once each', () => {
+    const error = faultsOf(written)
+
+    expect(error.message.split('\n').slice(1)).toEqual(
+      [
+        ['chain.rpc_url', 'RPC_URL'],
+        ['chain.wallet.private_key', 'NODE_KEY'],
+        ['docker.username', 'DOCKER_USER'],
+        ['docker.password', 'DOCKER_PASSWORD'],
+        ['containers[0].bearer', 'BEARER'],
+        ['containers[0].env.HF_TOKEN', 'HF_TOKEN'],
+      ].map(
+        ([path, name]) =>
+          `${path}: found \${${name}}, allowed the name of an environment variable that is set`,
+      ),
+    )
+  })
+
+  it('are not repeated when they look like the secret itself', () => {
+    const error = faultsOf({ docker: { username: 'me', password: '${hunter2-of-me}' } })
+
+    expect(JSON.stringify([error.message, error.details])).not.toContain('hunter2')
+  })
+
+  it('are checked as what stands in the file', () => {
+    expect(faultsOf(written, { ...env, RPC_URL: 'nowhere' }).message).toContain(
+      'chain.rpc_url: found [redacted]',
+    )
+  })
+})
+
 describe('renderNodeConfig', () => {
   it.each(readdirSync(`${fixtures}valid`))('writes %s so that it reads as the same configuration', (name) => {
     const { config } = parseNodeConfig(read(`valid/${name}`))
@@ -164,9 +235,9 @@ describe('renderNodeConfig', () => {
   })
 })
 
-function faultsOf(input: unknown): FlockError {
+function faultsOf(input: unknown, env: Record<string, string> = {}): FlockError {
   try {
-    parseNodeConfig(input)
+    parseNodeConfig(input, 'config.json', env)
   } catch (error) {
     if (error instanceof FlockError) return error
     throw error

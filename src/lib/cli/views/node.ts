@@ -43,6 +43,11 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'resumed':
     case 'delivered':
     case 'subscriptionAccepted':
+    case 'imagePulling':
+    case 'imageProgress':
+    case 'imagePulled':
+    case 'containerStarted':
+    case 'containerStopped':
       return { level: 'info', message: WORDS[type], fields }
     case 'intervalStarted':
     case 'computed':
@@ -59,6 +64,10 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'deliveryFailed':
     case 'deliveryPending':
     case 'rpcFailed':
+    case 'imageNotPulled':
+    case 'containerDiffers':
+    case 'containerDown':
+    case 'engineFailed':
       return { level: 'warn', message: WORDS[type], fields }
   }
 }
@@ -94,5 +103,14 @@ const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
   delivered: 'delivered',
   intervalClosed: 'interval closed without a delivery',
   rpcFailed: 'RPC endpoint failed',
+  imagePulling: 'pulling an image',
+  imageProgress: 'image is on its way',
+  imagePulled: 'image pulled',
+  imageNotPulled: 'image not pulled; the local one is used',
+  containerStarted: 'container started',
+  containerDiffers: 'container is not as configured',
+  containerDown: 'container does not run',
+  containerStopped: 'container stopped',
+  engineFailed: 'Docker failed',
   stopped: 'node stopped',
 }
