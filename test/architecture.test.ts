@@ -34,7 +34,7 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly rooms: readonly 
   { name: /^@inquirer\//, rooms: ['cli'] },
   { name: /^(?:chalk|ora)$/, rooms: ['cli'] },
   { name: /^yaml$/, rooms: ['config'] },
-  { name: /^undici$/, rooms: ['router'] },
+  { name: /^undici$/, rooms: ['router', 'chain'] },
   { name: /^prom-client$/, rooms: ['service'] },
   { name: /^dockerode$/, rooms: ['node'] },
   { name: /^tiny-secp256k1$/, rooms: ['usage'] },

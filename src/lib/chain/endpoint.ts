@@ -6,6 +6,8 @@ export interface Endpoint {
   /** Protocol and host, for instance `https://mainnet.base.org`. */
   readonly label: string
   readonly isLoopback: boolean
+  /** True for a WebSocket, over which the endpoint can also push. */
+  readonly isSocket: boolean
   /** Takes every part of the URL that could be a key out of a text that came from elsewhere. */
   redact(text: string): string
 }
@@ -15,13 +17,13 @@ const SHORTEST_KEY = 6
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** @throws CONFIG_INVALID when the text is not an http or https URL; the text itself is not repeated */
+/** @throws CONFIG_INVALID when the text is not an http, https, ws or wss URL; the text itself is not repeated */
 export function parseEndpoint(rpcUrl: string): Endpoint {
   const url = URL.canParse(rpcUrl) ? new URL(rpcUrl) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new FlockError('CONFIG_INVALID', 'The RPC URL is not an http or https URL.', {
+  if (url === null || !/^(?:http|ws)s?:$/.test(url.protocol)) {
+    throw new FlockError('CONFIG_INVALID', 'The RPC URL is not an http, https, ws or wss URL.', {
       details: { field: 'rpcUrl' },
-      hint: 'Write it like http://127.0.0.1:8545.',
+      hint: 'Write it like http://127.0.0.1:8545 or ws://127.0.0.1:8545.',
     })
   }
   const secrets = secretParts(url, rpcUrl)
@@ -29,6 +31,7 @@ export function parseEndpoint(rpcUrl: string): Endpoint {
     url,
     label: `${url.protocol}//${url.host}`,
     isLoopback: LOOPBACK.test(url.hostname),
+    isSocket: url.protocol.startsWith('ws'),
     redact: (text) => secrets.reduce((result, secret) => result.replaceAll(secret, '[redacted]'), text),
   }
 }

@@ -1,14 +1,13 @@
-import {
-  JsonRpcProvider,
-  Network,
-  type JsonRpcError,
-  type JsonRpcPayload,
-  type JsonRpcResult,
-} from 'ethers/providers'
+import { JsonRpcProvider, Network } from 'ethers/providers'
 import { FlockError, isFlockError } from '../errors.js'
 import { parseEndpoint, type Endpoint } from './endpoint.js'
+import { createMember } from './health.js'
+import { createHttpRpc } from './http-rpc.js'
 import { refusalError } from './refusal.js'
-import { postRpc, type JsonRpcRefusal, type RpcOptions } from './rpc.js'
+import { chainIdOf, chainMismatch, createRpcPool, type RpcPool } from './rpc-pool.js'
+import { interruption, type HeadFeed } from './rpc.js'
+import { createSocketRpc } from './socket-rpc.js'
+import { createThrottle, UNLIMITED } from './throttle.js'
 
 /** A connection to one chain. Everything its provider throws is a `FlockError` without secrets. */
 export interface Chain {
@@ -20,12 +19,23 @@ export interface Chain {
   /** Pause between looks at a transaction that is not mined yet. */
   readonly pollIntervalMs: number
   readonly provider: JsonRpcProvider
+  /** New heads as they are pushed; null when the endpoints can only be asked. */
+  readonly heads: HeadFeed | null
   /** Ends calls under way; later calls are refused. */
   close(): void
 }
 
 export interface ChainOptions {
+  /** http, https, ws or wss. */
   readonly rpcUrl: string
+  /** Other endpoints of the same chain, in the order of preference, and what is needed to choose among them. */
+  readonly pool?: {
+    readonly rpcUrls: readonly string[]
+    /** For each endpoint; null learns it from its refusals. */
+    readonly maxRequestsPerSec: number | null
+    /** Milliseconds; only differences count. */
+    readonly now: () => number
+  }
   /** The chain that the RPC has to serve; null takes any. */
   readonly expectedChainId: number | null
   /** For each call, its repetitions included. */
@@ -39,79 +49,78 @@ const LOCAL_POLL_MS = 50
 const PUBLIC_POLL_MS = 1_000
 
 /**
- * Connects to an RPC endpoint and checks which chain it serves.
+ * Connects to RPC endpoints and checks which chain they serve. Of several one has to answer; the others are checked
+ * when they do.
  * @throws RPC_UNREACHABLE, RPC_FAILED, CHAIN_MISMATCH, CONFIG_INVALID for a malformed URL
  */
 export async function openChain(options: ChainOptions): Promise<Chain> {
-  const endpoint = parseEndpoint(options.rpcUrl)
-  const closing = new AbortController()
-  const signal =
-    options.signal === undefined ? closing.signal : AbortSignal.any([closing.signal, options.signal])
-  const rpc: RpcOptions = { endpoint, timeoutMs: options.timeoutMs, signal }
-  const chainId = await readChainId(rpc)
-  if (options.expectedChainId !== null && chainId !== options.expectedChainId) {
-    throw chainMismatch(endpoint, chainId, options.expectedChainId)
+  const { rpcUrl, expectedChainId, timeoutMs, signal } = options
+  const { pool: choice } = options
+  const endpoints = [rpcUrl, ...(choice?.rpcUrls ?? [])].map(parseEndpoint)
+  const members = endpoints.map((endpoint) =>
+    createMember(
+      endpoint.isSocket ? createSocketRpc(endpoint) : createHttpRpc(endpoint),
+      choice === undefined ? UNLIMITED : createThrottle(choice.maxRequestsPerSec, choice.now),
+    ),
+  )
+  const now = choice?.now ?? (() => 0)
+  const pool = createRpcPool({ members, chainId: expectedChainId, timeoutMs, signal, now })
+  const close = (reason = new FlockError('INTERRUPTED', 'The connection to the chain was closed.')) =>
+    pool.close(reason)
+  try {
+    const chainId = await readChainId(pool)
+    await pool.verify()
+    const [endpoint] = endpoints as [Endpoint]
+    if (expectedChainId !== null && chainId !== expectedChainId)
+      throw chainMismatch(endpoint, chainId, expectedChainId)
+    const pollIntervalMs = endpoint.isLoopback ? LOCAL_POLL_MS : PUBLIC_POLL_MS
+    const provider = new RpcProvider(pool, endpoint, chainId, pollIntervalMs)
+    const { heads } = pool
+    return {
+      chainId,
+      rpcUrl,
+      endpoint: endpoint.label,
+      pollIntervalMs,
+      provider,
+      heads,
+      close: () => close(),
+    }
+  } catch (error) {
+    close()
+    throw signal?.aborted ? interruption(signal) : error
   }
-  const pollIntervalMs = endpoint.isLoopback ? LOCAL_POLL_MS : PUBLIC_POLL_MS
-  const provider = new RpcProvider(rpc, chainId, pollIntervalMs)
-  const close = () => {
-    if (closing.signal.aborted) return
-    closing.abort(new FlockError('INTERRUPTED', 'The connection to the chain was closed.'))
-    provider.destroy()
-  }
-  return { chainId, rpcUrl: options.rpcUrl, endpoint: endpoint.label, pollIntervalMs, provider, close }
 }
 
 /**
  * The provider of ethers with our transport beneath: its own tries for ever to detect a network, keeps sockets of
- * timed out requests open and puts URLs with keys into its errors.
+ * timed out requests open, puts URLs with keys into its errors, and holds calls back to batch them.
  */
 class RpcProvider extends JsonRpcProvider {
-  readonly #rpc: RpcOptions
+  readonly #pool: RpcPool
 
-  constructor(rpc: RpcOptions, chainId: number, pollingInterval: number) {
+  constructor(pool: RpcPool, endpoint: Endpoint, chainId: number, pollingInterval: number) {
     // A network without ethers' plugins, some of which ask third parties for gas prices or names.
     const network = new Network('flock', chainId)
-    super(rpc.endpoint.url.href, network, {
+    super(endpoint.label, network, {
       staticNetwork: network,
       batchMaxCount: 1,
       cacheTimeout: -1,
       pollingInterval,
     })
-    this.#rpc = rpc
+    this.#pool = pool
   }
 
-  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const replies = await Promise.all([payload].flat().map((call) => postRpc(call, this.#rpc)))
-    // Errors among the replies are handled by the caller, though the type of ethers leaves them out.
-    return replies as JsonRpcResult[]
-  }
-
-  override getRpcError(payload: JsonRpcPayload, reply: JsonRpcError): Error {
-    return refusalError(this.#rpc.endpoint, payload.method, reply.error as JsonRpcRefusal)
+  override async send(method: string, params: unknown[] | Record<string, unknown>): Promise<unknown> {
+    const { reply, endpoint } = await this.#pool.call(method, params)
+    if ('error' in reply) throw refusalError(endpoint, method, reply.error)
+    return reply.result
   }
 }
 
-async function readChainId(rpc: RpcOptions): Promise<number> {
-  const reply = await postRpc({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }, rpc)
-  if ('error' in reply) throw refusalError(rpc.endpoint, 'eth_chainId', reply.error)
-  const chainId = typeof reply.result === 'string' ? Number(reply.result) : Number.NaN
-  if (Number.isSafeInteger(chainId) && chainId > 0) return chainId
-  throw new FlockError('RPC_FAILED', `The RPC endpoint ${rpc.endpoint.label} gave no chain id.`, {
-    details: { endpoint: rpc.endpoint.label },
-    hint: 'Check that the RPC URL of the network is that of an Ethereum node.',
-  })
-}
-
-function chainMismatch(endpoint: Endpoint, actual: number, expected: number): FlockError {
-  return new FlockError(
-    'CHAIN_MISMATCH',
-    `The RPC endpoint ${endpoint.label} serves chain ${actual}, the network asks for chain ${expected}.`,
-    {
-      details: { endpoint: endpoint.label, actual, expected },
-      hint: 'Choose the network that belongs to this endpoint, or the endpoint of this network.',
-    },
-  )
+async function readChainId(pool: RpcPool): Promise<number> {
+  const { reply, endpoint } = await pool.call('eth_chainId', [])
+  if ('error' in reply) throw refusalError(endpoint, 'eth_chainId', reply.error)
+  return chainIdOf(reply.result, endpoint)
 }
 
 /** True when the endpoint was reached and refused the question itself, so that another question may pass. */

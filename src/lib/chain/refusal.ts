@@ -36,6 +36,15 @@ export function isTransientRefusal(refusal: JsonRpcRefusal): boolean {
   )
 }
 
+/** What clients say of a block, or of its state, that they do not have: because they lag behind, or have dropped it. */
+const BLOCK_MISSING =
+  /(?:header|block)\b.{0,80}\bnot (?:found|available|exist)|unknown block|missing trie node|block ?out ?of ?range|(?:after|beyond) (?:the )?(?:last|latest|head) (?:accepted )?block|state .*(?:not available|is not available|pruned)|no state available|could not find block/i
+
+/** True when another endpoint may well answer what this one cannot, as it knows another part of the chain. */
+export function isMissingBlock(refusal: JsonRpcRefusal): boolean {
+  return revertDataOf(refusal) === null && BLOCK_MISSING.test(refusal.message)
+}
+
 /** Revert data, which clients put at different depths; null when there is none, `0x` for a bare revert. */
 export function revertDataOf(refusal: JsonRpcRefusal): Hex | null {
   let data = refusal.data

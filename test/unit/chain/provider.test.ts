@@ -119,14 +119,11 @@ describe('openChain', () => {
     expect(shown).not.toMatch(/alice|passw0rd|pathkey123|querykey456/)
   })
 
-  it.each(['not a url', 'ftp://127.0.0.1', 'ws://127.0.0.1:8545', ''])(
-    'refuses the URL %j',
-    async (rpcUrl) => {
-      const error = await caught(openChain({ ...anyChain, rpcUrl }))
+  it.each(['not a url', 'ftp://127.0.0.1', 'ws:/', ''])('refuses the URL %j', async (rpcUrl) => {
+    const error = await caught(openChain({ ...anyChain, rpcUrl }))
 
-      expect(error.code).toBe('CONFIG_INVALID')
-    },
-  )
+    expect(error.code).toBe('CONFIG_INVALID')
+  })
 
   it('stops at once when the signal aborts', async () => {
     const server = await serve(() => stop.abort(new FlockError('INTERRUPTED', 'Stopped by SIGINT.')))
