@@ -69,6 +69,7 @@ contract BalancesTest is FlockTest {
         assertEq(distributor.balanceOf(requester), MAX_AMOUNT, "the most there can be");
         _refusedDeposit(1, MAX_AMOUNT + 1);
         _refusedDeposit(MAX_AMOUNT, 2 * MAX_AMOUNT);
+        _refusedDeposit(MAX_AMOUNT + 1, MAX_AMOUNT + 1);
         vm.prank(requester);
         distributor.withdrawBalance(requester, address(0));
         _deposit(host, MAX_AMOUNT);

@@ -57,6 +57,8 @@ contract SettingsTest is FlockTest {
         distributor.setClaimFees(fees);
 
         assertEq(keccak256(abi.encode(distributor.claimFees())), keccak256(abi.encode(fees)), "rates");
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(200_000, 200_000, 200_000));
+        assertEq(distributor.claimFees().hostPpm, 200_000, "the cap itself");
     }
 
     function test_lowestClaimFeeSince_knowsEachRateThatWasInForce() public {
@@ -95,6 +97,24 @@ contract SettingsTest is FlockTest {
         assertEq(distributor.lowestClaimFeeSince(today), 20_000, "fell");
         distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 60_000, 55_000));
         assertEq(distributor.lowestClaimFeeSince(today), 20_000, "and rose again");
+    }
+
+    /// Settling reads the rates of past days, so that many changes within one must not make it dearer.
+    function test_setClaimFees_addsOneEntryADay() public {
+        uint256 today = block.timestamp / 1 days + 1;
+        vm.warp(today * 1 days);
+        vm.startPrank(owner);
+        distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 70_000, 75_000));
+        uint256 before = gasleft();
+        distributor.lowestClaimFeeSince(today);
+        uint256 costOfOne = before - gasleft();
+        for (uint24 i; i < 50; ++i) {
+            distributor.setClaimFees(IRewardDistributor.ClaimFees(0, 70_000 + i, 75_000));
+        }
+
+        before = gasleft();
+        distributor.lowestClaimFeeSince(today);
+        assertLe(before - gasleft(), 2 * costOfOne, "as many entries as before");
     }
 
     function test_owner_setsTreasuryAndAttesters() public {
