@@ -21,6 +21,7 @@ import {
   type Seeker,
   hasUntried,
   take,
+  takeFree,
   takeSecond,
 } from './route-table.js'
 
@@ -206,7 +207,8 @@ export function createAttempts({ table, nowMs, random, log, onCall }: AttemptsOp
       let state = table.of(route)
       state.budget.deposit(nowMs())
       for (;;) {
-        const channel = await take(state, seeker)
+        // Nearly always a host is free, and then nobody has to wait for a promise.
+        const channel = takeFree(state, seeker) ?? (await take(state, seeker, journey.failures))
         const cause = journey.failures.length === 0 ? 'first' : 'retry'
         const call = { state, channel, cause } as const
         try {

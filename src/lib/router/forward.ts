@@ -120,7 +120,7 @@ function answerErrand<T>(operation: Operation<T>): Errand<T> {
     isStream: false,
     route: operation.route,
     promptTokens: operation.promptTokens,
-    run: async (channel, signal) => callForAnswer(channel, operation, signal),
+    run: (channel, signal) => callForAnswer(channel, operation, signal),
     drop: () => undefined,
   }
 }
@@ -130,7 +130,7 @@ function streamErrand(operation: Operation<unknown>): Errand<BegunStream> {
     isStream: true,
     route: operation.route,
     promptTokens: operation.promptTokens,
-    run: async (channel, signal) => callForStream(channel, operation, signal),
+    run: (channel, signal) => callForStream(channel, operation, signal),
     drop: (begun) => begun.drop(),
   }
 }

@@ -64,7 +64,7 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   const signer = createReceiptSigner({ chainId, usageMeter }, options.receiptKey)
   const paid = createPaidTasks({ ...options, signer, journal: options.journal, complete })
 
-  async function complete(
+  function complete(
     { model, request, envelope }: Task,
     signal: CallOffSignal | undefined,
   ): Promise<ChatResult> {
@@ -75,7 +75,10 @@ export function createFlockWorkflow(options: FlockWorkflowOptions): FlockWorkflo
   /** Tokens of a task that nobody pays for; null when they cannot be told. */
   function count({ model, request }: Task, answer: Omit<ChatResult, 'finishReason'>): MeteredUsage | null {
     const { hostId, text } = answer
-    const { usage } = metering.meter(model, answer, { prompt: textsOf(request), completion: text })
+    const { usage } = metering.meter(model, answer, {
+      prompt: () => textsOf(request),
+      completion: text,
+    })
     if (usage !== null) metrics.tokensCounted({ model: model.name, ...usage })
     log.debug('Answered a task.', { model: model.name, hostId, ...usage })
     return usage

@@ -13,7 +13,8 @@ export type Metered =
   { readonly usage: MeteredUsage; readonly fault: null } | { readonly usage: null; readonly fault: string }
 
 export interface MeteredTexts {
-  readonly prompt: readonly string[]
+  /** Asked only where the texts are counted. */
+  readonly prompt: () => readonly string[]
   /** Tokens of the prompt that were given as such, and not as text. */
   readonly inputTokens?: number
   readonly completion: string
@@ -45,7 +46,7 @@ export function createMetering(counters: ReadonlyMap<string, Pick<TokenCounter, 
       if (counter === undefined) return { usage: null, fault: usageFault ?? 'no usage was reported' }
       return {
         usage: {
-          promptTokens: inputTokens + sumOf(prompt, counter),
+          promptTokens: inputTokens + sumOf(prompt(), counter),
           completionTokens: counter.count(completion),
           cachedTokens: 0,
           reasoningTokens: 0,

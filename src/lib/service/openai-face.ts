@@ -285,7 +285,7 @@ function tokensOf(use: Use): number | null {
 }
 
 function promptOf({ texts, inputTokens }: RelayBody) {
-  return { prompt: texts, inputTokens }
+  return { prompt: () => texts, inputTokens }
 }
 
 /** Usage that a host reports stays as it is; what cannot be true is left out. */

@@ -160,7 +160,7 @@ function parseAnswer({ text, hostId, finishReason }: ChatResult): Uint8Array {
 
 /** What is charged is what was counted; a count that is missing or cannot be true is never made up. */
 function usageOf({ model, request }: Task, result: ChatResult, metering: Metering): MeteredUsage {
-  const texts = { prompt: textsOf(request), completion: result.text }
+  const texts = { prompt: () => textsOf(request), completion: result.text }
   const { usage, fault } = metering.meter(model, result, texts)
   if (usage !== null) return usage
   const { hostId } = result

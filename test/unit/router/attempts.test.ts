@@ -225,6 +225,27 @@ describe('a host that has as many requests as it takes', () => {
     expect(reportOf('a')).toMatchObject({ outstanding: 0, queued: 0, circuit: 'open' })
   })
 
+  it('tells who finds the others busy what was asked before', async () => {
+    const a = await world.host('a', [json(500, {})])
+    const b = await world.host('b', [gate.hold(completion('b'))], {
+      maxConcurrent: 1,
+      maxQueued: 0,
+      priority: 1,
+    })
+    const route = routeOf([a.host, b.host], { policy: 'priority' })
+    const first = ask(route)
+    await until(() => gate.held() === 1)
+
+    const error = await caught(ask(route))
+
+    expect(error).toMatchObject({
+      code: 'HOST_BUSY',
+      details: { attempts: [{ hostId: 'a', code: 'HOST_FAILED' }] },
+    })
+    gate.open()
+    await first
+  })
+
   it('counts streams until their end', async () => {
     const a = await world.host('a', [stream(['a'], null, 'silence')], { maxConcurrent: 1, maxQueued: 0 })
     const route = routeOf([a.host])

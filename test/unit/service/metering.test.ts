@@ -6,7 +6,7 @@ import { tinyModel } from '../../helpers/service-world.js'
 /** A word is a token. */
 const words = { count: (text: string) => text.split(' ').filter((word) => word !== '').length }
 const reported: ReportedUsage = { promptTokens: 9, completionTokens: 4, cachedTokens: 2, reasoningTokens: 1 }
-const texts = { prompt: ['What do', 'bees do?'], completion: 'They sleep.' }
+const texts = { prompt: () => ['What do', 'bees do?'], completion: 'They sleep.' }
 const model = tinyModel({})
 const other = tinyModel({}, { name: 'other' })
 const unreported = { usage: null, usageFault: 'prompt_tokens is not a count' }
@@ -35,7 +35,7 @@ describe('the usage of an answer', () => {
   })
 
   it('includes tokens that were given in the place of text', () => {
-    const { usage } = metering.meter(model, unreported, { prompt: [], inputTokens: 7, completion: '' })
+    const { usage } = metering.meter(model, unreported, { prompt: () => [], inputTokens: 7, completion: '' })
 
     expect(usage).toMatchObject({ promptTokens: 7, completionTokens: 0 })
   })
@@ -52,7 +52,7 @@ describe('the usage of an answer', () => {
   })
 
   it('is estimated beforehand by the tokenizer, else by its length', () => {
-    expect(metering.estimate(model, texts.prompt)).toBe(4)
+    expect(metering.estimate(model, texts.prompt())).toBe(4)
     expect(metering.estimate(other, ['12345', '1234'])).toBe(3)
     expect(metering.estimate(other, [])).toBe(0)
   })
