@@ -5,6 +5,7 @@ import type { Hex } from '../../../src/lib/hex.js'
 import { openJournal, type Journal, type JournalOwner } from '../../../src/lib/node/journal.js'
 import { caught } from '../../helpers/caught.js'
 import { createTempDir } from '../../helpers/temp-dir.js'
+import { until } from '../../helpers/until.js'
 
 const HASH: Hex = `0x${'ab'.repeat(32)}`
 const OWNER: JournalOwner = {
@@ -197,11 +198,10 @@ describe('openJournal', () => {
     await changeLock({ pid: process.ppid, token: 'theirs' })
 
     let error: unknown = null
-    while (error === null)
-      error = await journal.append(COMPUTED).then(
-        () => null,
-        (thrown: unknown) => thrown,
-      )
+    await until(() => {
+      journal.append(COMPUTED).catch((thrown: unknown) => (error ??= thrown))
+      return error !== null
+    })
     const after = await readFile(path, 'utf8')
     await journal.append(SIGNED).catch(() => undefined)
     await journal.close()

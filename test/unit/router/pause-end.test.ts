@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { type HealthTracker, createHealthTracker } from '../../../src/lib/router/health.js'
 import { admitAfterPauses } from '../../../src/lib/router/pause-end.js'
+import { until } from '../../helpers/until.js'
 
 const nowMs = () => performance.now()
 
@@ -48,7 +49,7 @@ describe('those who wait for a host that pauses', () => {
     await admitted
 
     health.rested(nowMs(), 5)
-    while (count() < 2) await new Promise((resolve) => setImmediate(resolve))
+    await until(() => count() === 2)
 
     expect(health.pauseMs(nowMs())).toBe(0)
   })
