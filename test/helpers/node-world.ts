@@ -14,6 +14,7 @@ import { devnetAccounts } from '../../src/lib/devnet/accounts.js'
 import type { ChainProcessOptions } from '../../src/lib/devnet/chain-process.js'
 import type { Address, Hex } from '../../src/lib/hex.js'
 import { parseNodeConfig } from '../../src/lib/infernet/node-config.js'
+import type { DelegatedIntake } from '../../src/lib/node/delegated-intake.js'
 import { createInfernetNode, type InfernetNodeOptions } from '../../src/lib/node/node.js'
 import type { NodeEvent } from '../../src/lib/node/events.js'
 import { anvilRequest, startAnvil, type TestChain } from './anvil.js'
@@ -133,6 +134,7 @@ export interface WatchedNode {
   readonly address: Address
   readonly port: number
   readonly events: readonly NodeEvent[]
+  readonly intake: DelegatedIntake
   /** The first event so far or to come that fits. */
   waitFor<T extends NodeEvent['type']>(
     type: T,
@@ -151,6 +153,8 @@ export interface NodeSettings {
   /** Merged into each container of the configuration. */
   readonly container?: object
   readonly maxGasLimit?: number
+  /** Merged into chain.wallet of the configuration. */
+  readonly wallet?: object
   readonly options?: Partial<InfernetNodeOptions>
 }
 
@@ -163,7 +167,7 @@ export async function startNode(world: NodeWorld, settings: NodeSettings): Promi
       rpc_url: world.rpcUrl,
       registry_address: world.registry,
       trail_head_blocks: 0,
-      wallet: { max_gas_limit: settings.maxGasLimit ?? 5_000_000 },
+      wallet: { max_gas_limit: settings.maxGasLimit ?? 5_000_000, ...settings.wallet },
     },
     containers: Object.entries(settings.containers).map(([id, url]) => ({ id, url, ...settings.container })),
   })
@@ -191,6 +195,7 @@ export async function startNode(world: NodeWorld, settings: NodeSettings): Promi
     address: node.about.address,
     port: node.about.port,
     events,
+    intake: node.intake,
     countOf: (type) => events.filter((event) => event.type === type).length,
     waitFor: (type, fits = () => true) =>
       new Promise((resolve, reject) => {

@@ -132,6 +132,8 @@ const walletSchema = section({
   max_gas_limit: v.optional(integer(21_000), 5_000_000),
   payment_address: v.optional(addressOrNone, null),
   allowed_sim_errors: v.optional(v.array(text, 'a list'), []),
+  /** Not of the reference node, which ignores it. */
+  finalize_expired_proofs: v.optional(flag, false),
 })
 
 const containerSchema = section({
@@ -269,5 +271,6 @@ function renderWallet(wallet: NonNullable<NodeConfig['chain']['wallet']>, privat
     max_gas_limit: wallet.max_gas_limit,
     ...(wallet.payment_address !== null && { payment_address: wallet.payment_address }),
     allowed_sim_errors: wallet.allowed_sim_errors,
+    ...(wallet.finalize_expired_proofs && { finalize_expired_proofs: true }),
   }
 }

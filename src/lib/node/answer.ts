@@ -1,46 +1,26 @@
 /** Answers one interval of a subscription: check, read the inputs, run the containers, deliver. */
-import type { BlockTag } from '../chain/contracts.js'
-import { FlockError, isFlockError, toFlockError } from '../errors.js'
+import { isFlockError, toFlockError } from '../errors.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
-import { encodeDelivery, type DeliveryBytes } from '../infernet/payload.js'
-import { CANCELLED_ACTIVE_AT, type Subscription } from '../infernet/subscription.js'
+import { DESTINATION, encodeDelivery, type DeliveryBytes } from '../infernet/payload.js'
 import { backoffMs, sleep } from '../retry.js'
+import type { Bonds } from './bonds.js'
+import { createChecker } from './check.js'
 import type { ContainerClient } from './container-client.js'
-import type { CoordinatorView, IntervalKey } from './coordinator.js'
-import type { Deliverer } from './deliver.js'
+import type { CoordinatorView } from './coordinator.js'
+import type { Deliverer, DeliveryOutcome } from './deliver.js'
 import type { CloseReason, EventSink } from './events.js'
+import type { Funding } from './funding.js'
+import {
+  closed,
+  type Closed,
+  type IntervalOutcome,
+  type IntervalTask,
+  type OpenTask,
+} from './interval-task.js'
 import { keyOf, type Journal, type JournaledAnswer } from './journal.js'
 import { askPatiently, type Limiter } from './patience.js'
-import { runContainers, type ContainerFault } from './run.js'
-
-export interface IntervalTask extends IntervalKey {
-  /** Null when all that is left is to see a signed answer through. */
-  readonly subscription: Subscription | null
-  readonly fingerprint: Hex
-  readonly containers: readonly NodeContainer[]
-  /** True when neither this node nor a cancellation can have touched the interval before. */
-  readonly isFresh: boolean
-  /** True once an answer would come too late, or to another question. */
-  readonly isOver: () => boolean
-  /** Changes when the subscription was found again after a reorganisation. */
-  readonly revision: () => number
-  /** Settles when the subscription is known to stand on the chain. */
-  readonly settled: () => Promise<void>
-  /** Aborts with an error that `closeWith` made. */
-  readonly signal: AbortSignal
-}
-
-export type IntervalOutcome =
-  | {
-      readonly kind: 'delivered'
-      readonly answer: JournaledAnswer
-      readonly txHash: Hex
-      readonly blockNumber: number
-      readonly blockHash: Hex
-      readonly gasUsed: bigint
-    }
-  | { readonly kind: 'closed'; readonly reason: CloseReason; readonly message: string }
+import { runContainers, type ContainerFault, type ContainerTask } from './run.js'
 
 export interface RetryPolicy {
   /** Runs of the containers for one interval. */
@@ -52,6 +32,10 @@ export interface AnswererOptions {
   readonly view: CoordinatorView
   readonly journal: Journal
   readonly deliverer: Deliverer
+  readonly funding: Funding
+  readonly bonds: Bonds
+  /** The id under which a delegated subscription was created; 0 when it was not. */
+  readonly idOnChain: (id: number) => Promise<number>
   readonly client: ContainerClient
   readonly urlOf: (container: NodeContainer) => string
   readonly node: Address
@@ -59,7 +43,7 @@ export interface AnswererOptions {
   /** Time of the chain. */
   readonly nowSec: () => number
   /** Block to read at: the newest that was seen, so that an endpoint which lags behind fails and does not mislead. */
-  readonly blockTag: () => BlockTag
+  readonly blockTag: () => number
   readonly now: () => number
   readonly emit: EventSink
   /** Asks the endpoint when there is room. */
@@ -76,25 +60,20 @@ export interface Answerer {
 interface Computed {
   readonly answer: JournaledAnswer
   /** What the answer answers; null when it was computed by an earlier process. */
-  readonly asked: { readonly inputs: Hex; readonly timestampSec: number; readonly revision: number } | null
+  readonly asked: {
+    readonly inputs: Hex | null
+    readonly timestampSec: number
+    readonly revision: number
+  } | null
 }
-
-/** A task that can be computed, and not only seen through. */
-type OpenTask = IntervalTask & { readonly subscription: Subscription }
-
-type Closed = Extract<IntervalOutcome, { kind: 'closed' }>
 
 const RETRY_MAX_DELAY_MS = 30_000
 /** An endpoint that lags behind catches up sooner; what it refuses longer is too heavy for it. */
 const MAX_REFUSALS = 8
 
-/** The error that ends the work on an interval from outside. */
-export function closeWith(reason: CloseReason, message: string): FlockError {
-  return new FlockError('INTERRUPTED', message, { details: { reason } })
-}
-
 export function createAnswerer(options: AnswererOptions): Answerer {
   const { view, journal, emit } = options
+  const checker = createChecker(options)
 
   async function answer(task: IntervalTask): Promise<IntervalOutcome> {
     let outcome: IntervalOutcome
@@ -117,16 +96,32 @@ export function createAnswerer(options: AnswererOptions): Answerer {
       if ('kind' in computed) return computed
       await task.settled()
       if (isOpen(task) && (await isOutdated(task, computed))) continue
-      const result = await options.deliverer.deliver(computed.answer, {
-        isOver: task.isOver,
-        settled: task.settled,
-        isCancelled: async () => (await patiently(task, () => read(task))).activeAt === CANCELLED_ACTIVE_AT,
-        signal: task.signal,
-      })
+      const result = await deliver(task, computed.answer)
+      if (result.kind === 'closed' && result.reason === 'deliveryRefused' && isOpen(task)) {
+        // The wallet that pays may have been emptied since it was looked at.
+        const fault = await patiently(task, () => checker.lookAtPayment(task))
+        if (fault !== null && !fault.isFinal) {
+          await checker.awaitPayment(task, fault)
+          continue
+        }
+      }
       if (result.kind === 'closed') return result
       const { signed, ...mined } = result
       return { ...mined, answer: { ...computed.answer, signed }, txHash: signed.hash }
     }
+  }
+
+  function deliver(task: IntervalTask, answer: JournaledAnswer): Promise<DeliveryOutcome> {
+    const { id, interval, subscription, signal } = task
+    const work = { id, interval, subscription, signal, isSigned: answer.signed !== null }
+    return options.bonds.around({ ...work, block: options.blockTag() }, () =>
+      options.deliverer.deliver(answer, {
+        isOver: task.isOver,
+        settled: task.settled,
+        isCancelled: () => patiently(task, () => checker.isCancelled(task)),
+        signal,
+      }),
+    )
   }
 
   /** The answer that an earlier process left, unless another subscription took the id since. */
@@ -147,15 +142,20 @@ export function createAnswerer(options: AnswererOptions): Answerer {
   }
 
   async function compute(task: OpenTask): Promise<Computed | Closed> {
-    const { id, interval, subscription, containers, fingerprint, signal } = task
+    const { id, interval, containers, fingerprint, signal } = task
     const revision = task.revision()
-    const timestampSec = options.nowSec()
     emit({ type: 'intervalStarted', id, interval })
     const startedAt = options.now()
-    const checked = await patiently(task, () => check(task, timestampSec))
+    await task.alone()
+    const timestampSec = options.nowSec()
+    let checked = await patiently(task, () => checker.check(task, timestampSec))
+    if ('payment' in checked && checked.payment !== null) {
+      await checker.awaitPayment(task, checked.payment)
+      checked = await patiently(task, () => checker.check(task, timestampSec))
+    }
     if ('kind' in checked) return checked
     const asked = { inputs: checked.inputs, timestampSec, revision }
-    const request = { inputs: checked.inputs, requiresProof: subscription.verifier !== ZERO_ADDRESS }
+    const request = containerTask(task, checked.inputs)
     for (let attempt = 1; ; attempt += 1) {
       const result = await options.limitRuns(() => runContainers(containers, request, { ...options, signal }))
       const delivery = result.ok ? encodeAnswer(containers, result.outputJson) : result.fault
@@ -175,27 +175,9 @@ export function createAnswerer(options: AnswererOptions): Answerer {
     }
   }
 
-  /** Whether the interval still wants an answer, and its inputs, in one round of calls. */
-  async function check(task: OpenTask, timestampSec: number): Promise<Closed | { readonly inputs: Hex }> {
-    const { subscription, isFresh } = task
-    const blockTag = options.blockTag()
-    const [responses, hasResponded, now, inputs] = await Promise.all([
-      view.readResponses(task, blockTag),
-      isFresh ? false : view.hasResponded(task, options.node, blockTag),
-      isFresh ? subscription : read(task),
-      view.readInputs(subscription.owner, task, { timestampSec, node: options.node, blockTag }),
-    ])
-    if (now.owner === ZERO_ADDRESS) return closed('missing', 'The subscription is not on the chain.')
-    if (now.activeAt === CANCELLED_ACTIVE_AT) return closed('cancelled', 'The subscription was cancelled.')
-    if (hasResponded) return closed('answered', 'This node has answered the interval before.')
-    if (responses >= subscription.redundancy)
-      return closed('filled', `The interval has its ${subscription.redundancy} answers.`)
-    return { inputs }
-  }
-
   /** True when a reorganisation changed what was asked; the answer is then dropped. */
   async function isOutdated(task: OpenTask, { asked }: Computed): Promise<boolean> {
-    if (asked === null || asked.revision === task.revision()) return false
+    if (asked === null || asked.inputs === null || asked.revision === task.revision()) return false
     const { id, interval, subscription } = task
     const inputs = await patiently(task, () =>
       view.readInputs(subscription.owner, task, {
@@ -209,18 +191,23 @@ export function createAnswerer(options: AnswererOptions): Answerer {
     return true
   }
 
-  /** The subscription as it stands now. */
-  async function read({ id }: IntervalTask): Promise<Subscription> {
-    const [row] = await view.readSubscriptions(id, id, options.blockTag())
-    if (row === undefined) throw new FlockError('INTERNAL', `The Reader gave nothing for subscription ${id}.`)
-    return row
-  }
-
   function patiently<T>({ signal }: IntervalTask, ask: () => Promise<T>): Promise<T> {
     return askPatiently(() => options.limitReads(ask), { emit, signal, maxRefusals: MAX_REFUSALS })
   }
 
   return { answer }
+}
+
+/** A delegated subscription brings the data of its first delivery along. */
+function containerTask({ subscription, request }: OpenTask, inputs: Hex | null): ContainerTask {
+  const isVerified = subscription.verifier !== ZERO_ADDRESS
+  return request === null
+    ? { inputs: inputs ?? '0x', requiresProof: isVerified }
+    : {
+        dataJson: request.dataJson,
+        destination: DESTINATION.onChain,
+        requiresProof: isVerified || request.requiresProof,
+      }
 }
 
 function isOpen(task: IntervalTask): task is OpenTask {
@@ -256,8 +243,4 @@ function outcomeOf(error: unknown, signal: AbortSignal): Closed {
   if (fault.code !== 'INTERRUPTED') return closed('failed', `${fault.code}: ${fault.message}`)
   const reason = fault.details.reason as CloseReason | undefined
   return closed(reason ?? 'stopped', fault.message)
-}
-
-function closed(reason: CloseReason, message: string): Closed {
-  return { kind: 'closed', reason, message }
 }

@@ -195,6 +195,6 @@ function toSubscription(raw: RawSubscription): Subscription {
 }
 
 /** How the Coordinator keys its mappings: keccak256 of 32-byte words. */
-function hashKey(types: readonly string[], values: readonly unknown[]): Hex {
+export function hashKey(types: readonly string[], values: readonly unknown[]): Hex {
   return keccak256(AbiCoder.defaultAbiCoder().encode([...types], [...values])) as Hex
 }

@@ -76,6 +76,7 @@ const FINAL_REFUSALS: Readonly<Record<string, CloseReason>> = {
   IntervalCompleted: 'raceLost',
   NodeRespondedAlready: 'answered',
   SubscriptionCompleted: 'tooLate',
+  SignatureExpired: 'signatureExpired',
 }
 /** Refusals by the clock of the latest block, which the next one may lift. */
 const EARLY_REFUSALS: readonly string[] = [

@@ -2,6 +2,7 @@
 import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
 import { encodeCall } from '../chain/contracts.js'
 import type { Address, Hex } from '../hex.js'
+import { delegateSignatureOf, type DelegatedRequest } from '../infernet/delegated-request.js'
 import type { ComputedAnswer } from './journal.js'
 
 export interface DeliveryCall {
@@ -28,4 +29,31 @@ export function encodeDeliverCompute(coordinator: Address, nodeWallet: Address):
       nodeWallet,
     ]),
   })
+}
+
+/**
+ * `deliverComputeDelegatee` for subscriptions that are not on chain yet and have an id below zero, `onChain` for others.
+ * @param requestOf what was accepted under an id below zero
+ */
+export function encodeDelegated(
+  onChain: EncodeDelivery,
+  {
+    coordinator,
+    nodeWallet,
+    requestOf,
+  }: {
+    readonly coordinator: Address
+    readonly nodeWallet: Address
+    readonly requestOf: (id: number) => DelegatedRequest
+  },
+): EncodeDelivery {
+  return (answer) => {
+    if (answer.id >= 0) return onChain(answer)
+    const request = requestOf(answer.id)
+    const { nonce, expiry, subscription } = request
+    const { v, r, s } = delegateSignatureOf(request)
+    const { input, output, proof } = answer.delivery
+    const args = [nonce, expiry, subscription, v, r, s, answer.interval, input, output, proof, nodeWallet]
+    return { to: coordinator, data: encodeCall(eip712CoordinatorArtifact, 'deliverComputeDelegatee', args) }
+  }
 }

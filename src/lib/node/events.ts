@@ -12,7 +12,6 @@ export type DropReason =
   | 'ownerNotAllowed'
   | 'proofNotSupported'
   | 'paymentInvalid'
-  | 'paymentNotSupported'
   | 'reorged'
   | 'gaveUp'
 
@@ -29,6 +28,9 @@ export type CloseReason =
   | 'answerInvalid'
   | 'deliveryRefused'
   | 'gasTooHigh'
+  | 'bondRefused'
+  | 'signatureExpired'
+  | 'paymentInvalid'
   | 'reorged'
   | 'failed'
   | 'stopped'
@@ -101,6 +103,13 @@ export type NodeEvent =
       readonly owner: Address
       readonly containers: readonly string[]
     }
+  /** A delegated subscription came in; until it is on chain it has an id below zero. */
+  | {
+      readonly type: 'delegatedAccepted'
+      readonly id: number
+      readonly owner: Address
+      readonly nonce: number
+    }
   | {
       readonly type: 'subscriptionDropped'
       readonly id: number
@@ -108,6 +117,8 @@ export type NodeEvent =
       readonly message: string
     }
   | ({ readonly type: 'intervalStarted' } & IntervalEvent)
+  /** The wallet that pays holds or allows too little; the interval goes on once it does. */
+  | ({ readonly type: 'paymentAwaited'; readonly message: string } & IntervalEvent)
   | {
       readonly type: 'intervalsMissed'
       readonly id: number
@@ -139,6 +150,18 @@ export type NodeEvent =
       readonly blockNumber: number
       readonly gasUsed: bigint
     } & IntervalEvent)
+  /** The node's wallet now lets the Coordinator lock this much for answers with proofs. */
+  | {
+      readonly type: 'bondApproved'
+      readonly paymentToken: Address
+      /** Base units. */
+      readonly amount: bigint
+      readonly txHash: Hex
+    }
+  /** A proof was judged: the node was paid, or its bond was slashed. */
+  | ({ readonly type: 'proofSettled'; readonly isPaid: boolean; readonly txHash: Hex } & IntervalEvent)
+  /** A verifier let a proof expire, and anybody may finalise it so that this node is paid. */
+  | ({ readonly type: 'proofExpired'; readonly expirySec: number } & IntervalEvent)
   | ({
       readonly type: 'intervalClosed'
       readonly reason: CloseReason

@@ -1,6 +1,7 @@
 import { sameAddress, ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
 import { intervalAt, lastInterval, subscriptionState, type Subscription } from '../infernet/subscription.js'
+import type { GuardRefusal } from './delegated-intake.js'
 import type { DropReason } from './events.js'
 
 export interface GuardContext {
@@ -11,11 +12,19 @@ export interface GuardContext {
   /** The node's payment wallet. */
   readonly paymentAddress: Address | null
   readonly findContainers: (containerId: Hex) => readonly NodeContainer[] | null
+  /** Null for a subscription that is on chain already. */
+  readonly delegated: { readonly requiresProof: boolean } | null
 }
 
 export type Verdict =
   | { readonly accepted: true; readonly containers: readonly NodeContainer[] }
-  | { readonly accepted: false; readonly reason: DropReason; readonly message: string }
+  | {
+      readonly accepted: false
+      readonly reason: DropReason
+      readonly message: string
+      /** The same for who asked over REST. */
+      readonly refusal: GuardRefusal
+    }
 
 type Refusal = Extract<Verdict, { accepted: false }>
 
@@ -31,7 +40,6 @@ const RULES: readonly ((given: Case) => Refusal | null)[] = [
   refuseOwner,
   refuseProof,
   refusePayment,
-  refusePaidWork,
 ]
 
 /**
@@ -43,7 +51,13 @@ export function guardSubscription(subscription: Subscription, context: GuardCont
   if (finished !== null) return finished
   const containers = context.findContainers(subscription.containerId)
   if (containers === null)
-    return refuse('containersUnknown', `Container-set not supported: ${subscription.containerId}`)
+    return refuse(
+      'containersUnknown',
+      context.delegated === null ? 'Container-set not supported' : 'Container not supported',
+      {
+        container: subscription.containerId,
+      },
+    )
   for (const rule of RULES) {
     const refusal = rule({ subscription, containers, context })
     if (refusal !== null) return refusal
@@ -78,53 +92,61 @@ export function refuseFinished(
 function refuseInternal({ containers }: Case): Refusal | null {
   const [first] = containers
   return first?.external === false
-    ? refuse('containerNotExternal', `First container must be external: ${first.id}`)
+    ? refuse(
+        'containerNotExternal',
+        'First container must be external',
+        { first_container: first.id },
+        first.id,
+      )
     : null
 }
 
-function refuseOwner({ subscription: { owner }, containers }: Case): Refusal | null {
+function refuseOwner({ subscription: { owner }, containers, context }: Case): Refusal | null {
+  const list = context.delegated === null ? 'allowed_addresses' : 'allowed_delegate_addresses'
   const closed = containers.find(
-    ({ allowed_addresses: allowed }) =>
-      allowed.length > 0 && !allowed.some((address) => sameAddress(address, owner)),
+    ({ [list]: allowed }) => allowed.length > 0 && !allowed.some((address) => sameAddress(address, owner)),
   )
   return closed
-    ? refuse('ownerNotAllowed', `Container not allowed for address: ${closed.id}, ${owner}`)
+    ? refuse(
+        'ownerNotAllowed',
+        'Container not allowed for address',
+        { container: closed.id, address: owner },
+        `${closed.id}, ${owner}`,
+      )
     : null
 }
 
-function refuseProof({ subscription: { verifier }, containers }: Case): Refusal | null {
+function refuseProof({ subscription: { verifier }, containers, context }: Case): Refusal | null {
   const last = containers.at(-1)
-  return verifier !== ZERO_ADDRESS && last?.generates_proofs === false
-    ? refuse('proofNotSupported', `Container does not generate proof: ${last.id}`)
+  const isWanted = verifier !== ZERO_ADDRESS || context.delegated?.requiresProof === true
+  return isWanted && last?.generates_proofs === false
+    ? refuse('proofNotSupported', 'Container does not generate proof', { container: last.id }, last.id)
     : null
 }
 
 function refusePayment({ subscription, containers, context }: Case): Refusal | null {
   const { paymentAmount: amount, paymentToken: token } = subscription
+  const refusePay = (detail: string) =>
+    refuse('paymentInvalid', 'Invalid payment', { amount: `${amount}`, token }, detail)
   if (context.paymentAddress === null && amount > 0n)
-    return refuse(
-      'paymentInvalid',
-      `Invalid payment: ${amount} base units offered, and the node has no wallet`,
-    )
+    return refusePay(`${amount} base units offered, and the node has no wallet`)
   const priced = containers.filter(({ accepted_payments: prices }) => Object.keys(prices).length > 0)
   const other = priced.find(({ accepted_payments: prices }) => prices[token] === undefined)
-  if (other) return refuse('paymentInvalid', `Invalid payment: ${other.id} takes no payment in ${token}`)
+  if (other) return refusePay(`${other.id} takes no payment in ${token}`)
   const price = priced.reduce((sum, { accepted_payments: prices }) => sum + (prices[token] ?? 0n), 0n)
-  return amount < price
-    ? refuse(
-        'paymentInvalid',
-        `Invalid payment: ${amount} base units of ${token} offered, the price is ${price}`,
-      )
-    : null
+  return amount < price ? refusePay(`${amount} base units of ${token} offered, the price is ${price}`) : null
 }
 
-/** Payments need the node's wallet to be checked, bonds to be tracked and proofs to be settled. */
-function refusePaidWork({ subscription: { paymentAmount } }: Case): Refusal | null {
-  return paymentAmount > 0n
-    ? refuse('paymentNotSupported', 'Paid work: this node answers subscriptions without payment only')
-    : null
-}
-
-function refuse(reason: DropReason, message: string): Refusal {
-  return { accepted: false, reason, message }
+/**
+ * @param error in the words of the reference, which clients of the REST face may compare
+ * @param detail for the operator
+ */
+function refuse(
+  reason: DropReason,
+  error: string,
+  params: Readonly<Record<string, string>> = {},
+  detail = Object.values(params).join(', '),
+): Refusal {
+  const message = detail === '' ? error : `${error}: ${detail}`
+  return { accepted: false, reason, message, refusal: { error, params } }
 }

@@ -1,12 +1,15 @@
-import { closeWith, type Answerer, type IntervalOutcome, type IntervalTask } from './answer.js'
+import type { Answerer } from './answer.js'
 import type { IntervalKey } from './coordinator.js'
 import type { CloseReason } from './events.js'
+import { closeWith, type IntervalOutcome, type IntervalTask } from './interval-task.js'
 import { keyOf } from './journal.js'
 
 /** Intervals under way, each by one job. */
 export interface Jobs {
   readonly size: number
   has(key: IntervalKey): boolean
+  /** Settles when all jobs of that kind that are under way have let go. */
+  done(isWanted: (key: IntervalKey) => boolean): Promise<void>
   /** Begins an interval unless it is under way; after a job that was ended, when that one has let go. */
   begin(task: Omit<IntervalTask, 'signal'>, onEnd: (outcome: IntervalOutcome) => void): void
   /** Ends the jobs of a subscription; transactions that were sent are seen through. */
@@ -45,6 +48,9 @@ export function createJobs(answerer: Answerer): Jobs {
       return jobs.size
     },
     has: (key) => jobs.has(keyOf(key)),
+    async done(isWanted) {
+      await Promise.all([...jobs.values()].filter(isWanted).map((job) => job.done))
+    },
     begin,
     end(id, reason, message, { exceptInterval } = { exceptInterval: -1 }) {
       for (const job of jobs.values()) {

@@ -4,6 +4,7 @@ import type { Address, Hex } from '../hex.js'
 import { parseJson, stringifyJson } from '../json.js'
 import type { DeliveryBytes } from '../infernet/payload.js'
 import type { IntervalKey } from './coordinator.js'
+import { reviveDelegatedWork, type DelegatedWork } from './delegated-work.js'
 import { openLines, type LineFile } from './journal-file.js'
 
 /** Which chain, contracts and account a journal speaks of. Any other value makes it a different journal. */
@@ -47,12 +48,22 @@ export type JournalRecord =
   | ({ readonly type: 'sent' } & IntervalKey)
   | ({ readonly type: 'confirmed'; readonly blockNumber: number } & IntervalKey)
   | ({ readonly type: 'closed'; readonly reason: string } & IntervalKey)
+  /** A proof may lock this node's bond from this block on. */
+  | ({ readonly type: 'bonded'; readonly block: number } & IntervalKey)
+  | ({ readonly type: 'released' } & IntervalKey)
+  | ({ readonly type: 'delegated' } & DelegatedWork)
+  /** The delegated subscription is on chain, or given up. */
+  | { readonly type: 'delegatedDone'; readonly id: number }
 
 export interface JournalState {
   readonly accepted: ReadonlySet<number>
   readonly cursor: { readonly lastId: number; readonly rulesHash: Hex } | null
   /** Answers that are neither confirmed nor given up, by `keyOf`. */
   readonly answers: ReadonlyMap<string, JournaledAnswer>
+  /** Proofs that are not known to be settled, by `keyOf`. */
+  readonly bonds: ReadonlyMap<string, IntervalKey & { readonly block: number }>
+  /** By id; the last of those that are done stay, as a reorganisation may undo their deliveries. */
+  readonly delegated: ReadonlyMap<number, DelegatedWork & { readonly isDone: boolean }>
 }
 
 export interface Journal {
@@ -67,6 +78,8 @@ export interface Journal {
 /** A file beyond this is written anew with what is still open. */
 const COMPACT_BYTES = 16 * 1024 * 1024
 const FORMAT = 'flock-node-journal-1'
+/** Done delegated subscriptions that are kept. */
+const KEPT_DELEGATED = 256
 
 export function keyOf({ id, interval }: IntervalKey): string {
   return `${id}:${interval}`
@@ -122,7 +135,17 @@ interface MutableState {
 function createState(): MutableState {
   const accepted = new Set<number>()
   const answers = new Map<string, JournaledAnswer>()
+  const bonds = new Map<string, IntervalKey & { readonly block: number }>()
+  const delegated = new Map<number, DelegatedWork & { readonly isDone: boolean }>()
   let cursor: JournalState['cursor'] = null
+  const finish = (id: number) => {
+    const work = delegated.get(id)
+    delegated.delete(id)
+    // The map is in the order in which they were done.
+    if (work !== undefined) delegated.set(id, { ...work, isDone: true })
+    const done = [...delegated.values()].filter(({ isDone }) => isDone)
+    for (const { id: old } of done.slice(0, -KEPT_DELEGATED)) delegated.delete(old)
+  }
   const change = (record: IntervalKey, change: Partial<JournaledAnswer>) => {
     const answer = answers.get(keyOf(record))
     if (answer !== undefined) answers.set(keyOf(record), { ...answer, ...change })
@@ -131,6 +154,8 @@ function createState(): MutableState {
     view: {
       accepted,
       answers,
+      bonds,
+      delegated,
       get cursor() {
         return cursor
       },
@@ -165,6 +190,20 @@ function createState(): MutableState {
         case 'closed':
           answers.delete(keyOf(record))
           break
+        case 'bonded': {
+          const { id, interval, block } = record
+          bonds.set(keyOf(record), { id, interval, block })
+          break
+        }
+        case 'released':
+          bonds.delete(keyOf(record))
+          break
+        case 'delegated':
+          delegated.set(record.id, { id: record.id, request: record.request, isDone: false })
+          break
+        case 'delegatedDone':
+          finish(record.id)
+          break
       }
     },
     records() {
@@ -178,6 +217,11 @@ function createState(): MutableState {
             ...(signed === null ? [] : [{ type: 'signed', id, interval, ...signed } as const]),
           ]
         }),
+        ...[...bonds.values()].map((bond) => ({ type: 'bonded', ...bond }) as const),
+        ...[...delegated.values()].flatMap(({ id, request, isDone }): JournalRecord[] => [
+          { type: 'delegated', id, request },
+          ...(isDone ? [{ type: 'delegatedDone', id } as const] : []),
+        ]),
       ]
     },
   }
@@ -195,6 +239,10 @@ const FIELDS: Readonly<
   sent: { id: 'number', interval: 'number' },
   confirmed: { id: 'number', interval: 'number', blockNumber: 'number' },
   closed: { id: 'number', interval: 'number', reason: 'string' },
+  bonded: { id: 'number', interval: 'number', block: 'number' },
+  released: { id: 'number', interval: 'number' },
+  delegated: { id: 'number', request: 'object' },
+  delegatedDone: { id: 'number' },
 }
 
 function parseRecord(line: string, path: string, lineNumber: number): JournalRecord {
@@ -205,6 +253,8 @@ function parseRecord(line: string, path: string, lineNumber: number): JournalRec
       : null
   const isWhole =
     fields !== null && Object.entries(fields).every(([name, type]) => typeof value[name] === type)
+  if (isWhole && value.type === 'delegated')
+    return { type: 'delegated', ...reviveDelegatedWork(value as unknown as DelegatedWork) }
   if (isWhole) return value as unknown as JournalRecord
   throw invalid(path, lineNumber, 'it is no record of a node journal')
 }

@@ -1,13 +1,12 @@
 /** Sorts found subscriptions into those that this node serves and those it does not. */
-import type { Address } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
 import { intervalAt, lastInterval, type Subscription } from '../infernet/subscription.js'
-import type { IntervalOutcome } from './answer.js'
-import type { ContainerIndex } from './container-index.js'
 import type { CoordinatorView, Head } from './coordinator.js'
 import type { FoundSubscription } from './discover.js'
 import type { DropReason } from './events.js'
-import { guardSubscription } from './guard.js'
+import type { Funding } from './funding.js'
+import { guardSubscription, type GuardContext } from './guard.js'
+import type { IntervalOutcome } from './interval-task.js'
 
 export interface AcceptedSubscription extends FoundSubscription {
   readonly containers: readonly NodeContainer[]
@@ -19,12 +18,10 @@ export interface RefusedSubscription {
   readonly message: string
 }
 
-export interface JudgeContext {
+export interface JudgeContext extends Omit<GuardContext, 'delegated'> {
   readonly view: CoordinatorView
+  readonly funding: Pick<Funding, 'look'>
   readonly head: Head
-  readonly nowSec: number
-  readonly paymentAddress: Address | null
-  readonly index: ContainerIndex
   /** Old subscriptions are mostly answered already; one call tells of a whole batch which are. */
   readonly areOld: boolean
 }
@@ -40,18 +37,35 @@ export async function judgeSubscriptions(
   const refused: RefusedSubscription[] = []
   const accepted: AcceptedSubscription[] = []
   for (const { id, subscription } of found) {
-    const verdict = guardSubscription(subscription, {
-      nowSec: context.nowSec,
-      responses: null,
-      paymentAddress: context.paymentAddress,
-      findContainers: (containerId) => context.index.find(containerId),
-    })
+    const verdict = guardSubscription(subscription, { ...context, delegated: null })
     if (verdict.accepted) accepted.push({ id, subscription, containers: verdict.containers })
     else refused.push({ id, reason: verdict.reason, message: verdict.message })
   }
   const filled = context.areOld ? await findFilled(accepted, context) : new Set<number>()
   for (const id of filled) refused.push({ id, reason: 'completed', message: 'Subscription completed' })
-  return { accepted: accepted.filter(({ id }) => !filled.has(id)), refused }
+  const open = accepted.filter(({ id }) => !filled.has(id))
+  const unpayable = await findUnpayable(open, context)
+  for (const [id, message] of unpayable) refused.push({ id, reason: 'paymentInvalid', message })
+  return { accepted: open.filter(({ id }) => !unpayable.has(id)), refused }
+}
+
+/** Paid ones whose wallet the Coordinator never takes. One that only lacks funds may be filled in time. */
+async function findUnpayable(
+  accepted: readonly AcceptedSubscription[],
+  { funding, head }: JudgeContext,
+): Promise<ReadonlyMap<number, string>> {
+  const paid = accepted.filter(({ subscription }) => subscription.paymentAmount > 0n)
+  if (paid.length === 0) return new Map()
+  const faults = await funding.look(
+    paid.map(({ subscription }) => subscription),
+    head.number,
+  )
+  return new Map(
+    paid.flatMap(({ id }, index): [number, string][] => {
+      const fault = faults[index] ?? null
+      return fault?.isFinal === true ? [[id, `Invalid payment: ${fault.message}`]] : []
+    }),
+  )
 }
 
 /** Those on their last interval, which has all its answers. */
@@ -71,18 +85,25 @@ async function findFilled(
   return new Set(onLast.filter(isFilled).map(({ id }) => id))
 }
 
-/** Why a subscription is done with after an interval; null while others follow. */
+/**
+ * Why a subscription is done with after an interval; null while others follow. A delegated one is done with as soon as it
+ * is on chain, where it goes on under another id.
+ */
 export function dropAfter(
   subscription: Subscription,
   interval: number,
   outcome: IntervalOutcome,
+  isDelegated = false,
 ): { readonly reason: DropReason; readonly message: string } | null {
   const reason = outcome.kind === 'delivered' ? 'delivered' : outcome.reason
   const message = outcome.kind === 'delivered' ? 'Subscription completed' : outcome.message
   switch (reason) {
     case 'cancelled':
     case 'missing':
+    case 'paymentInvalid':
       return { reason, message }
+    case 'signatureExpired':
+      return { reason: 'expired', message }
     case 'stopped':
     case 'reorged':
       return null
@@ -90,7 +111,7 @@ export function dropAfter(
     case 'answered':
     case 'filled':
     case 'raceLost':
-      return interval >= lastInterval(subscription)
+      return isDelegated || interval >= lastInterval(subscription)
         ? { reason: 'completed', message: 'Subscription completed' }
         : null
     default:

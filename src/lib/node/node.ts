@@ -1,7 +1,10 @@
 /** The built-in Infernet node: discovery -> guard -> run -> deliver, with a journal and a REST face. */
 import { createHash } from 'node:crypto'
+import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
+import { walletArtifact } from '../abi/wallet.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
+import { sendTransaction } from '../chain/transact.js'
 import { FlockError } from '../errors.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
 import type { NodeConfig, NodeContainer } from '../infernet/node-config.js'
@@ -10,15 +13,20 @@ import { createAnswerer, type RetryPolicy } from './answer.js'
 import { createContainerClient } from './container-client.js'
 import { containerUrls } from './container-urls.js'
 import { openCoordinator, type CoordinatorView } from './coordinator.js'
+import { createBonds } from './bonds.js'
+import { createDelegated } from './delegated.js'
+import type { DelegatedIntake } from './delegated-intake.js'
 import { createDeliverer } from './deliver.js'
-import { encodeDeliverCompute } from './delivery-call.js'
+import { encodeDelegated, encodeDeliverCompute } from './delivery-call.js'
 import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
+import { createFunding } from './funding.js'
 import { openJournal, type Journal } from './journal.js'
 import type { ManagedContainers } from './managed-containers.js'
 import { createLimiter } from './patience.js'
 import { openRest } from './rest.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
 import { createServing } from './serving.js'
+import { openWallets } from './wallets.js'
 
 export interface InfernetNodeOptions {
   readonly chain: Chain
@@ -40,6 +48,8 @@ export interface InfernetNodeOptions {
   /** Pause between looks at the chain; by default short, and never longer than the configured `sync_period`. */
   readonly pollMs?: number
   readonly retry?: RetryPolicy
+  /** Pause between looks at wallets that hold too little to pay. */
+  readonly fundsRecheckMs?: number
   /** How long transactions under way are waited for at the end. */
   readonly drainMs?: number
 }
@@ -53,6 +63,8 @@ export interface InfernetNode {
     /** Of the REST face. */
     readonly port: number
   }
+  /** Takes delegated subscriptions, once `run` is iterated. */
+  readonly intake: DelegatedIntake
   /** Works until the signal aborts or `close` is called, and yields what happens. To be iterated once. */
   run(): AsyncGenerator<NodeEvent>
   /** Ends the work and releases everything. */
@@ -61,6 +73,10 @@ export interface InfernetNode {
 
 const POLL_MS = 150
 const DRAIN_MS = 30_000
+/** Deposits into a wallet emit no event. */
+const FUNDS_RECHECK_MS = 15_000
+/** For an approval or a finalisation to be mined; it is tried again after. */
+const CALL_TIMEOUT_MS = 120_000
 /** Answers go on chain, where a tenth of this is too much; what containers hand to each other may be larger. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** Container runs at a time. */
@@ -93,10 +109,38 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   const queue = createEventQueue<NodeEvent>()
   const emit: EventSink = (event) => queue.push(event)
   const retry = options.retry ?? RETRY
+  const paymentAddress = config.chain.wallet?.payment_address ?? null
+  const nodeWallet = paymentAddress ?? ZERO_ADDRESS
+  const wallets = await openWallets(chain, registryOf(config), { node: signer.address, nodeWallet })
+  const funding = createFunding({ wallets, emit, recheckMs: options.fundsRecheckMs ?? FUNDS_RECHECK_MS })
+  const delegated = createDelegated({ chain, view, journal })
+  const bonds = createBonds({
+    chain,
+    coordinator: view.coordinator,
+    node: signer.address,
+    nodeWallet,
+    wallets,
+    journal,
+    emit,
+    send: (call) =>
+      sendTransaction(chain, signer, call, {
+        confirmations: 1,
+        timeoutMs: CALL_TIMEOUT_MS,
+        signal: hardStop.signal,
+        revertInterfaces: [walletArtifact, eip712CoordinatorArtifact],
+      }),
+    finalizesExpired: config.chain.wallet?.finalize_expired_proofs ?? false,
+    retryDelayMs: retry.delayMs,
+    idOnChain: (id) => delegated.idOnChain(id),
+  })
   const deliverer = createDeliverer({
     chain,
     signer,
-    encode: encodeDeliverCompute(view.coordinator, config.chain.wallet?.payment_address ?? ZERO_ADDRESS),
+    encode: encodeDelegated(encodeDeliverCompute(view.coordinator, nodeWallet), {
+      coordinator: view.coordinator,
+      nodeWallet,
+      requestOf: (id) => delegated.requestOf(id),
+    }),
     maxGasLimit: BigInt(config.chain.wallet?.max_gas_limit ?? 5_000_000),
     journal,
     emit,
@@ -105,6 +149,9 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   })
   const serving = createServing({
     view,
+    funding,
+    bonds,
+    delegated,
     journal,
     config,
     rulesHash: hashRules(config),
@@ -118,6 +165,9 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
         view,
         journal,
         deliverer,
+        funding,
+        bonds,
+        idOnChain: (id) => delegated.idOnChain(id),
         client,
         urlOf: ({ id }: NodeContainer) => managed?.urls[id] ?? urls.get(id) ?? '',
         node: signer.address,
@@ -171,6 +221,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   }
   return {
     about,
+    intake: serving.intake,
     close,
     async *run() {
       if (working !== null) throw new FlockError('INTERNAL', 'A node runs once.')
@@ -218,6 +269,8 @@ async function openOwnJournal(options: InfernetNodeOptions, view: CoordinatorVie
 /** Changes with everything that the guard looks at, so that ids are judged again by new rules. */
 function hashRules({ chain, containers }: NodeConfig): Hex {
   const rules = {
+    // Changes with the guard's own rules.
+    version: 2,
     startingId: chain.snapshot_sync.starting_sub_id,
     paymentAddress: chain.wallet?.payment_address ?? null,
     containers: containers.map((container) => ({

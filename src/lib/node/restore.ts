@@ -1,4 +1,6 @@
 /** What a restarted node makes of its journal. */
+import type { Hex } from '../hex.js'
+import type { NodeConfig } from '../infernet/node-config.js'
 import type { Subscription } from '../infernet/subscription.js'
 import { isPast } from './chain-clock.js'
 import { fingerprintOf, type CoordinatorView, type Head } from './coordinator.js'
@@ -17,19 +19,29 @@ export interface RestorePlan {
   readonly close: readonly { readonly answer: JournaledAnswer; readonly reason: CloseReason }[]
 }
 
-/** Every id that the journal speaks of, ascending. */
-export function journaledIds({ accepted, answers }: JournalState): number[] {
+/** Every id on chain that the journal speaks of, ascending. */
+function journaledIds({ accepted, answers }: JournalState): number[] {
   const ids = new Set([...accepted, ...[...answers.values()].map(({ id }) => id)])
-  return [...ids].sort((a, b) => a - b)
+  return [...ids].filter((id) => id > 0).sort((a, b) => a - b)
+}
+
+/** The id up to which everything was judged by these rules. */
+export function lastJudgedId(
+  { cursor }: Pick<JournalState, 'cursor'>,
+  { config, rulesHash }: { readonly config: NodeConfig; readonly rulesHash: Hex },
+): number {
+  const start = config.chain.snapshot_sync.starting_sub_id
+  return cursor?.rulesHash === rulesHash ? Math.max(start, cursor.lastId) : start
 }
 
 /** Sorts journaled answers by what the chain says of their subscriptions now. */
 export function planRestore(
-  answers: Iterable<JournaledAnswer>,
+  { answers, delegated }: Pick<JournalState, 'answers' | 'delegated'>,
   { found, nowSec }: { readonly found: readonly FoundSubscription[]; readonly nowSec: number },
 ): RestorePlan {
   const byId = new Map(found.map(({ id, subscription }) => [id, subscription]))
-  const all = [...answers].map((answer) => {
+  for (const { id, request } of delegated.values()) byId.set(id, request.subscription)
+  const all = [...answers.values()].map((answer) => {
     const now = byId.get(answer.id)
     const subscription = now !== undefined && fingerprintOf(now) === answer.fingerprint ? now : null
     return { answer, subscription }
@@ -47,15 +59,16 @@ export function planRestore(
   }
 }
 
-/** Subscriptions by id, in as few batches as the gaps between ids allow. */
-export async function readSubscriptionsById(
-  ids: readonly number[],
+/** The subscriptions that the journal speaks of, in as few batches as the gaps between ids allow. */
+export async function readJournaled(
+  state: JournalState,
   {
     view,
     head,
     batchSize,
   }: { readonly view: CoordinatorView; readonly head: Head; readonly batchSize: number },
 ): Promise<FoundSubscription[]> {
+  const ids = journaledIds(state)
   const wanted = new Set(ids)
   const found: FoundSubscription[] = []
   let rest = ids

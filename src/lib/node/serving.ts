@@ -3,22 +3,31 @@ import type { Hex } from '../hex.js'
 import type { NodeConfig } from '../infernet/node-config.js'
 import { lastInterval, type Subscription } from '../infernet/subscription.js'
 import { sleep } from '../retry.js'
-import type { Answerer, AnswererOptions, IntervalOutcome, IntervalTask } from './answer.js'
+import type { Answerer, AnswererOptions } from './answer.js'
+import type { Bonds } from './bonds.js'
 import { createChainClock, isPast } from './chain-clock.js'
 import { createContainerIndex } from './container-index.js'
-import { fingerprintOf, type CoordinatorView, type Head } from './coordinator.js'
+import { fingerprintOf, type CoordinatorView, type Head, type IntervalKey } from './coordinator.js'
+import type { Delegated } from './delegated.js'
+import type { DelegatedIntake } from './delegated-intake.js'
 import { discoverSubscriptions, type DiscoveryEvent, type FoundSubscription } from './discover.js'
 import type { CloseReason, DropReason, EventSink } from './events.js'
+import type { Funding } from './funding.js'
+import type { IntervalOutcome, IntervalTask } from './interval-task.js'
 import { createJobs } from './jobs.js'
 import { dropAfter, judgeSubscriptions } from './judge.js'
 import type { Journal, JournalRecord, JournaledAnswer } from './journal.js'
 import { askPatiently } from './patience.js'
 import { createRecentDeliveries, type Delivered } from './recent-deliveries.js'
-import { journaledIds, planRestore, readSubscriptionsById } from './restore.js'
+import { lastJudgedId, planRestore, readJournaled } from './restore.js'
+import { createRoster } from './roster.js'
 import { createTracker, type Tracked } from './tracker.js'
 
 export interface ServingOptions {
   readonly view: CoordinatorView
+  readonly funding: Funding
+  readonly bonds: Pick<Bonds, 'look'>
+  readonly delegated: Delegated
   readonly journal: Journal
   readonly config: NodeConfig
   /** Of the guard's rules; ids that were judged by others are judged again. */
@@ -33,6 +42,8 @@ export interface ServingOptions {
 }
 
 export interface Serving {
+  /** Takes delegated subscriptions. */
+  readonly intake: DelegatedIntake
   /** Works until the signal aborts. */
   work(): Promise<void>
   /** Intervals under way. */
@@ -40,11 +51,12 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { view, journal, config, emit, signal } = options
+  const { view, journal, config, emit, signal, delegated } = options
   const tracker = createTracker()
   const index = createContainerIndex(config.containers)
   const clock = createChainClock(options.now)
   const jobs = createJobs(options.answererOf({ nowSec: () => clock.nowSec(), blockTag: () => latestBlock }))
+  const roster = createRoster({ tracker, journal, index, emit, record })
   const deliveries = createRecentDeliveries()
   let latestBlock = 0
   let isCaughtUp = false
@@ -60,12 +72,13 @@ export function createServing(options: ServingOptions): Serving {
   async function work(): Promise<void> {
     try {
       await restore()
-      const lastId = firstUnknownId() - 1
+      const lastId = lastJudgedId(journal.state, { config, rulesHash: options.rulesHash })
       const { trail_head_blocks: trailBlocks, snapshot_sync: sync } = config.chain
       const discovery = { lastId, trailBlocks, batchSize: sync.batch_size, pollMs: options.pollMs, signal }
       for await (const event of discoverSubscriptions(view, discovery)) {
         await take(event)
         beginDue()
+        void options.bonds.look({ sec: clock.nowSec(), block: latestBlock })
       }
     } catch (error) {
       if (!signal.aborted) throw error
@@ -98,10 +111,9 @@ export function createServing(options: ServingOptions): Serving {
     const head = await patiently(() => view.readHead('latest'))
     if (head === null) return
     see(head)
-    const batchSize = config.chain.snapshot_sync.batch_size
-    const ids = journaledIds(journal.state)
-    const found = await patiently(() => readSubscriptionsById(ids, { view, head, batchSize }))
-    const plan = planRestore(journal.state.answers.values(), { found, nowSec: clock.nowSec() })
+    const { batch_size: batchSize } = config.chain.snapshot_sync
+    const found = await patiently(() => readJournaled(journal.state, { view, head, batchSize }))
+    const plan = planRestore(journal.state, { found, nowSec: clock.nowSec() })
     for (const { answer, subscription } of plan.resume) seeThrough(answer, subscription)
     for (const { answer, reason } of plan.close) {
       const { id, interval } = answer
@@ -113,7 +125,14 @@ export function createServing(options: ServingOptions): Serving {
       found.filter(({ id }) => accepted.has(id)),
       head,
     )
+    for (const work of journal.state.delegated.values()) if (!work.isDone) roster.takeDelegated(work)
     beginDue()
+  }
+
+  function guardContext() {
+    const paymentAddress = config.chain.wallet?.payment_address ?? null
+    const findContainers = (containerId: Hex) => index.find(containerId)
+    return { nowSec: clock.nowSec(), responses: null, paymentAddress, findContainers }
   }
 
   /** Goes on with an answer that was signed, also when nobody asks for it any more: it may be on its way. */
@@ -141,44 +160,20 @@ export function createServing(options: ServingOptions): Serving {
       if (before !== undefined) giveUp(before, 'reorged', 'Another subscription took its place on the chain.')
       unknown.push({ id, subscription })
     }
-    const paymentAddress = config.chain.wallet?.payment_address ?? null
-    const context = { view, head, nowSec: clock.nowSec(), paymentAddress, index, areOld: !isCaughtUp }
+    const context = { view, funding: options.funding, head, areOld: !isCaughtUp, ...guardContext() }
     const verdict = await patiently(() => judgeSubscriptions(unknown, context))
-    for (const { id, reason, message } of verdict.refused) drop(id, reason, message)
-    for (const { id, subscription, containers } of verdict.accepted) {
-      const fingerprint = fingerprintOf(subscription)
-      const isFresh = isCaughtUp && !isSettling
-      track({
-        id,
-        subscription,
-        fingerprint,
-        containers,
-        isFresh,
-        handledInterval: 0,
-        revision: 0,
-        isVoid: false,
-      })
+    for (const { id, reason, message } of verdict.refused) roster.drop(id, reason, message)
+    for (const { containers, ...one } of verdict.accepted) {
+      // This node may have brought a delegated one on chain, with an answer.
+      const isOurs = delegated.isKnown(fingerprintOf(one.subscription))
+      roster.take(one, containers, isCaughtUp && !isSettling && !isOurs)
     }
-  }
-
-  function track(tracked: Tracked): void {
-    tracker.put(tracked)
-    if (!journal.state.accepted.has(tracked.id)) record({ type: 'accepted', id: tracked.id })
-    const { id, subscription, containers } = tracked
-    const ids = containers.map((container) => container.id)
-    emit({ type: 'subscriptionAccepted', id, owner: subscription.owner, containers: ids })
-  }
-
-  function drop(id: number, reason: DropReason, message: string): void {
-    tracker.remove(id)
-    if (journal.state.accepted.has(id)) record({ type: 'dropped', id })
-    emit({ type: 'subscriptionDropped', id, reason, message })
   }
 
   /** Drops a subscription together with whatever is under way for it. */
   function giveUp({ id }: Tracked, reason: DropReason & CloseReason, message: string): void {
     jobs.end(id, reason, message)
-    drop(id, reason, message)
+    roster.drop(id, reason, message)
   }
 
   async function settle(head: Head, lastId: number): Promise<void> {
@@ -224,7 +219,11 @@ export function createServing(options: ServingOptions): Serving {
       jobs.end(id, 'tooLate', 'The interval ended before it was answered.', { exceptInterval })
       if (due.type === 'expired') {
         const isDone = handledInterval === last
-        drop(id, isDone ? 'completed' : 'expired', isDone ? 'Subscription completed' : 'Subscription expired')
+        roster.drop(
+          id,
+          isDone ? 'completed' : 'expired',
+          isDone ? 'Subscription completed' : 'Subscription expired',
+        )
         continue
       }
       const { interval, missedFrom } = due
@@ -243,12 +242,26 @@ export function createServing(options: ServingOptions): Serving {
     }
   }
 
-  function begin(task: Omit<IntervalTask, 'signal' | 'revision' | 'settled'>): void {
-    const { id } = task
+  function begin(task: Omit<IntervalTask, 'signal' | 'revision' | 'settled' | 'request' | 'alone'>): void {
+    const { id, fingerprint } = task
     jobs.begin(
-      { ...task, revision: () => tracker.get(id)?.revision ?? 0, settled: () => untilSettled(signal) },
+      {
+        ...task,
+        request: journal.state.delegated.get(id)?.request ?? null,
+        // Of a subscription that came over REST and was found on chain as well, the latter waits.
+        alone: () =>
+          id > 0 && delegated.isKnown(fingerprint)
+            ? jobs.done(isDelegatedTwin(fingerprint))
+            : Promise.resolve(),
+        revision: () => tracker.get(id)?.revision ?? 0,
+        settled: () => untilSettled(signal),
+      },
       (outcome) => finish(task, outcome),
     )
+  }
+
+  function isDelegatedTwin(fingerprint: Hex) {
+    return ({ id }: IntervalKey) => id < 0 && tracker.get(id)?.fingerprint === fingerprint
   }
 
   function finish(
@@ -262,18 +275,12 @@ export function createServing(options: ServingOptions): Serving {
     } else emit({ type: 'intervalClosed', id, interval, reason: outcome.reason, message: outcome.message })
     const tracked = tracker.get(id)
     if (tracked === undefined || tracked.handledInterval !== interval) return
-    const end = dropAfter(tracked.subscription, interval, outcome)
-    if (end !== null) drop(id, end.reason, end.message)
+    const end = dropAfter(tracked.subscription, interval, outcome, id < 0)
+    if (end !== null) roster.drop(id, end.reason, end.message)
   }
 
   function patiently<T>(ask: () => Promise<T>): Promise<T> {
     return askPatiently(ask, { emit, signal })
-  }
-
-  function firstUnknownId(): number {
-    const { cursor } = journal.state
-    const start = config.chain.snapshot_sync.starting_sub_id
-    return (cursor?.rulesHash === options.rulesHash ? Math.max(start, cursor.lastId) : start) + 1
   }
 
   async function untilSettled(stop: AbortSignal): Promise<void> {
@@ -285,5 +292,15 @@ export function createServing(options: ServingOptions): Serving {
     journal.append(entry).catch(() => undefined)
   }
 
-  return { work, jobCount: () => jobs.size }
+  const intake: DelegatedIntake = {
+    accept: (request) =>
+      delegated.accept(request, {
+        context: guardContext,
+        begin: (work) => {
+          roster.takeDelegated(work)
+          beginDue()
+        },
+      }),
+  }
+  return { intake, work, jobCount: () => jobs.size }
 }

@@ -45,6 +45,7 @@ describe('parseNodeConfig', () => {
       max_gas_limit: 5_000_000,
       payment_address: null,
       allowed_sim_errors: [],
+      finalize_expired_proofs: false,
     })
     expect(config.containers[0]).toEqual({
       id: 'a',

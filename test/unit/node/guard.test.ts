@@ -18,6 +18,7 @@ const { config } = parseNodeConfig({
     { id: 'internal', external: false },
     { id: 'closed', allowed_addresses: [OTHER.toLowerCase()] },
     { id: 'prover', generates_proofs: true },
+    { id: 'delegates', allowed_delegate_addresses: [OTHER.toLowerCase()] },
     { id: 'priced', accepted_payments: { [ZERO_ADDRESS]: 100, [TOKEN]: '7' } },
     { id: 'dear', accepted_payments: { [ZERO_ADDRESS]: 50 } },
     { id: 'free-too', accepted_payments: { [ZERO_ADDRESS]: 0 } },
@@ -48,6 +49,7 @@ function judge(given: Subscription, changes: Partial<GuardContext> = {}) {
     responses: null,
     paymentAddress: null,
     findContainers: (id) => index.find(id),
+    delegated: null,
     ...changes,
   })
 }
@@ -135,13 +137,6 @@ describe('guardSubscription', () => {
       'the price is 150',
     ],
     ['for free, where a price is set', subscription(['priced']), {}, 'paymentInvalid', 'the price is 100'],
-    [
-      'that pays enough',
-      subscription(['priced', 'dear'], { paymentAmount: 150n }),
-      { paymentAddress: OTHER },
-      'paymentNotSupported',
-      'Paid work',
-    ],
   ])('refuses work %s', (_, given, context, reason, message) => {
     const verdict = judge(given, context)
 
@@ -150,6 +145,35 @@ describe('guardSubscription', () => {
       reason,
       message: expect.stringContaining(message) as unknown,
     })
+  })
+
+  it('accepts paid work at the sum of the prices', () => {
+    const given = subscription(['priced', 'dear'], { paymentAmount: 150n })
+
+    expect(judge(given, { paymentAddress: OTHER }).accepted).toBe(true)
+  })
+
+  it('looks at the list for delegated work when it is delegated, and at the proof that is asked for', () => {
+    const plain = { requiresProof: false }
+    const verdicts = [
+      judge(subscription(['delegates'])),
+      judge(subscription(['delegates']), { delegated: plain }),
+      judge(subscription(['delegates'], { owner: OTHER }), { delegated: plain }),
+      judge(subscription(['closed']), { delegated: plain }),
+      judge(subscription(['open']), { delegated: { requiresProof: true } }),
+      judge(subscription(['priced']), { delegated: plain }),
+      judge(subscription(['elsewhere']), { delegated: plain }),
+    ]
+
+    expect(verdicts.map((verdict) => (verdict.accepted ? null : verdict.refusal))).toEqual([
+      null,
+      { error: 'Container not allowed for address', params: { container: 'delegates', address: OWNER } },
+      null,
+      null,
+      { error: 'Container does not generate proof', params: { container: 'open' } },
+      { error: 'Invalid payment', params: { amount: '0', token: ZERO_ADDRESS } },
+      { error: 'Container not supported', params: { container: containerIdOf(['elsewhere']) } },
+    ])
   })
 
   it('takes free work where the native token is listed at price 0', () => {
@@ -183,7 +207,7 @@ describe('guardSubscription', () => {
       'ownerNotAllowed',
       'proofNotSupported',
       'paymentInvalid',
-      'paymentNotSupported',
+      'accepted',
     ])
   })
 })

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import { ZERO_ADDRESS, ZERO_BYTES32, type Hex } from '../../../src/lib/hex.js'
 import type { Subscription } from '../../../src/lib/infernet/subscription.js'
 import { fingerprintOf } from '../../../src/lib/node/coordinator.js'
-import type { JournaledAnswer } from '../../../src/lib/node/journal.js'
+import type { DelegatedWork } from '../../../src/lib/node/delegated-work.js'
+import { keyOf, type JournaledAnswer } from '../../../src/lib/node/journal.js'
 import { planRestore } from '../../../src/lib/node/restore.js'
 
 const START = 1_700_000_000
@@ -32,11 +33,18 @@ function answer(
   return { id, interval, fingerprint, delivery, signed } satisfies JournaledAnswer
 }
 
+function journaled(answers: readonly JournaledAnswer[], delegated: readonly DelegatedWork[] = []) {
+  return {
+    answers: new Map(answers.map((one) => [keyOf(one), one])),
+    delegated: new Map(delegated.map((work) => [work.id, { ...work, isDone: false }])),
+  }
+}
+
 describe('planRestore', () => {
   it('sees signed answers through in the order of their nonces, whatever became of their interval', () => {
     const answers = [answer(1, 9, 12), answer(2, 1, 11), answer(3, 2, 10)]
 
-    const plan = planRestore(answers, { found: FOUND, nowSec: START + 70 })
+    const plan = planRestore(journaled(answers), { found: FOUND, nowSec: START + 70 })
 
     expect(plan.resume.map(({ answer: { id } }) => id)).toEqual([3, 2, 1])
     expect(plan.close).toEqual([])
@@ -46,14 +54,14 @@ describe('planRestore', () => {
     const signed = answer(1, 1, 5, ZERO_BYTES32)
     const unsigned = answer(2, 1, null, ZERO_BYTES32)
 
-    const plan = planRestore([signed, unsigned], { found: FOUND, nowSec: START })
+    const plan = planRestore(journaled([signed, unsigned]), { found: FOUND, nowSec: START })
 
     expect(plan.resume).toEqual([{ answer: signed, subscription: null }])
     expect(plan.close).toEqual([{ answer: unsigned, reason: 'reorged' }])
   })
 
   it('closes unsigned answers whose interval is over and keeps the others', () => {
-    const plan = planRestore([answer(1, 1, null), answer(2, 2, null), answer(3, 2, null)], {
+    const plan = planRestore(journaled([answer(1, 1, null), answer(2, 2, null), answer(3, 2, null)]), {
       found: FOUND,
       nowSec: START + 119,
     })
@@ -61,8 +69,18 @@ describe('planRestore', () => {
     expect(plan.close.map(({ answer: { id }, reason }) => [id, reason])).toEqual([[1, 'tooLate']])
   })
 
+  it('knows what a delegated subscription asked for, which the chain may not know yet', () => {
+    const signature = { v: 27, r: 1n, s: 1n }
+    const request = { nonce: 1, expiry: START, signature, subscription: SUBSCRIPTION }
+    const works = [{ id: -1, request: { ...request, dataJson: '{}', requiresProof: false } }]
+
+    const plan = planRestore(journaled([answer(-1, 1, 4)], works), { found: [], nowSec: START })
+
+    expect(plan.resume).toMatchObject([{ subscription: SUBSCRIPTION }])
+  })
+
   it('closes answers to subscriptions that are gone', () => {
-    const plan = planRestore([answer(4, 1, null)], { found: FOUND, nowSec: START })
+    const plan = planRestore(journaled([answer(4, 1, null)]), { found: FOUND, nowSec: START })
 
     expect(plan.close).toMatchObject([{ reason: 'reorged' }])
   })

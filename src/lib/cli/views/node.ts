@@ -48,18 +48,24 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'imagePulled':
     case 'containerStarted':
     case 'containerStopped':
+    case 'delegatedAccepted':
+    case 'bondApproved':
       return { level: 'info', message: WORDS[type], fields }
     case 'intervalStarted':
     case 'computed':
     case 'deliverySent':
       return { level: 'debug', message: WORDS[type], fields }
+    case 'proofSettled':
+      return { level: event.isPaid ? 'info' : 'warn', message: WORDS[type], fields }
     case 'subscriptionDropped':
       return { level: event.reason === 'gaveUp' ? 'warn' : 'debug', message: WORDS[type], fields }
     case 'intervalClosed':
       return { level: QUIET_REASONS.includes(event.reason) ? 'info' : 'warn', message: WORDS[type], fields }
     case 'journalSetAside':
     case 'reorged':
+    case 'proofExpired':
     case 'intervalsMissed':
+    case 'paymentAwaited':
     case 'containerFailed':
     case 'deliveryFailed':
     case 'deliveryPending':
@@ -91,9 +97,11 @@ const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
   synced: 'caught up with the chain',
   reorged: 'blocks were replaced',
   subscriptionAccepted: 'subscription accepted',
+  delegatedAccepted: 'delegated subscription accepted',
   subscriptionDropped: 'subscription dropped',
   intervalStarted: 'interval started',
   intervalsMissed: 'intervals missed',
+  paymentAwaited: 'waiting for the wallet that pays',
   containerFailed: 'container failed',
   computed: 'answer computed',
   resumed: 'answer taken up again',
@@ -101,6 +109,9 @@ const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
   deliverySent: 'delivery sent',
   deliveryPending: 'delivery is not mined yet',
   delivered: 'delivered',
+  bondApproved: 'bonds approved',
+  proofSettled: 'proof settled',
+  proofExpired: 'a proof expired and can be finalised',
   intervalClosed: 'interval closed without a delivery',
   rpcFailed: 'RPC endpoint failed',
   imagePulling: 'pulling an image',
