@@ -35,7 +35,7 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly rooms: readonly 
   { name: /^(?:chalk|ora)$/, rooms: ['cli'] },
   { name: /^yaml$/, rooms: ['config'] },
   { name: /^undici$/, rooms: ['router', 'chain'] },
-  { name: /^prom-client$/, rooms: ['service'] },
+  { name: /^prom-client$/, rooms: ['service', 'node'] },
   { name: /^dockerode$/, rooms: ['node'] },
   { name: /^tiny-secp256k1$/, rooms: ['usage'] },
   { name: /^hash-wasm$/, rooms: ['lib'] },

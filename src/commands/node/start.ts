@@ -50,6 +50,10 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
       summary: 'REST port instead of server.port; 0 takes a free one.',
       env: 'FLOCK_NODE_PORT',
     }),
+    'open-status': Flags.boolean({
+      summary: 'Answer /metrics and flock node status to other machines, too.',
+      env: 'FLOCK_NODE_OPEN_STATUS',
+    }),
     journal: Flags.string({
       summary:
         'Journal file; by default one per chain and account in .flock beside flock.yaml or the configuration.',
@@ -80,18 +84,23 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
         config,
         containers,
         containerHost,
-        startContainers: () =>
+        startContainers: (see) =>
           startManagedContainers(config, {
             socketPath: () => dockerSocketPath(process.env, homedir(), process.platform),
             containerHost,
             except: Object.keys(containers),
-            emit: (event) => this.#tell(event),
+            emit: (event) => {
+              see(event)
+              this.#tell(event)
+            },
             now: () => performance.now(),
             signal: this.signal,
           }),
         journalPath: flags.journal ?? join(stateDir, `node-${chain.chainId}-${signer.address}.ndjson`),
         signal: this.signal,
         now: () => performance.now(),
+        unixMs: () => Date.now(),
+        isStatusOpen: flags['open-status'],
         drainMs: DRAIN_MS,
       })
       return await this.#serve(node).finally(() => node.close())

@@ -22,6 +22,7 @@ import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
 import { createFunding } from './funding.js'
 import { openJournal, type Journal } from './journal.js'
 import type { ManagedContainers } from './managed-containers.js'
+import { createNodeStatus } from './node-status.js'
 import { createLimiter } from './patience.js'
 import { openRest } from './rest.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
@@ -37,7 +38,11 @@ export interface InfernetNodeOptions {
   /** Container id -> base URL, instead of what the configuration says. */
   readonly containers?: Readonly<Record<string, string>>
   /** Starts containers once the journal is held, so that two nodes do not work with the same ones. */
-  readonly startContainers?: () => Promise<ManagedContainers>
+  readonly startContainers?: (see: EventSink) => Promise<ManagedContainers>
+  /** Tells other machines how the node is, too. */
+  readonly isStatusOpen?: boolean
+  /** The time of day, in ms; `now` by default. */
+  readonly unixMs?: () => number
   /** Host of containers that have only a port; `localhost` by default. */
   readonly containerHost?: string
   /** Address that the REST face listens on; all of them by default, as the reference node does. */
@@ -98,16 +103,37 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     overrides: options.containers ?? {},
   })
   const journal = await openOwnJournal(options, view)
-  const managed = await options.startContainers?.().catch(async (error: unknown) => {
-    await journal.close()
-    throw error
+  const identity = {
+    address: signer.address,
+    chainId: chain.chainId,
+    coordinator: view.coordinator,
+    containers: config.containers.map(({ id }) => id),
+  }
+  const status = createNodeStatus({
+    chain,
+    node: identity,
+    wallet: config.chain.wallet?.payment_address ?? null,
+    journal: journal.state,
+    underWay: () => serving.jobCount(),
+    isOpen: options.isStatusOpen === true,
+    now,
+    unixMs: options.unixMs ?? now,
   })
+  const managed = await options
+    .startContainers?.((event) => status.see(event))
+    .catch(async (error: unknown) => {
+      await journal.close()
+      throw error
+    })
   const stopping = new AbortController()
   const hardStop = new AbortController()
   const signals = [stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]
   const client = createContainerClient({ timeoutMs: CONTAINER_TIMEOUT_MS, maxBodyBytes: MAX_ANSWER_BYTES })
   const queue = createEventQueue<NodeEvent>()
-  const emit: EventSink = (event) => queue.push(event)
+  const emit: EventSink = (event) => {
+    status.see(event)
+    queue.push(event)
+  }
   const retry = options.retry ?? RETRY
   const paymentAddress = config.chain.wallet?.payment_address ?? null
   const nodeWallet = paymentAddress ?? ZERO_ADDRESS
@@ -191,6 +217,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   const rest = await openRest({
     host: options.restHost ?? '0.0.0.0',
     port: config.server.port,
+    own: (request, response) => status.handle(request, response),
     status: () => ({
       address: signer.address,
       containers: config.containers,
@@ -212,13 +239,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     })()
     return closing
   }
-  const about = {
-    address: signer.address,
-    chainId: chain.chainId,
-    coordinator: view.coordinator,
-    containers: config.containers.map(({ id }) => id),
-    port: rest.port,
-  }
+  const about = { ...identity, port: rest.port }
   return {
     about,
     intake: serving.intake,

@@ -26,15 +26,19 @@ export interface RestOptions {
   /** 0 takes a free one. */
   readonly port: number
   readonly status: () => NodeStatus
+  /** Answers what is no route of the reference node, and says whether it did. */
+  readonly own?: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
 /** @throws PORT_IN_USE, PERMISSION_DENIED */
-export async function openRest({ host, port, status }: RestOptions): Promise<RestFace> {
+export async function openRest({ host, port, status, own }: RestOptions): Promise<RestFace> {
   const routes: Readonly<Record<string, () => JsonValue>> = {
     '/health': () => ({ status: 'healthy' }),
     '/info': () => renderInfo(status()),
   }
-  const server = createServer((request, response) => answer(request, response, routes))
+  const server = createServer((request, response) => {
+    if (own?.(request, response) !== true) answer(request, response, routes)
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, host, port)))
     server.listen(port, host, resolve)
