@@ -8,22 +8,9 @@ import {IEmissionProgram} from "../../../src/interfaces/IEmissionProgram.sol";
 import {IRewardDistributor} from "../../../src/interfaces/IRewardDistributor.sol";
 import {ModelId} from "../../../src/types/ModelId.sol";
 import {FeeToken} from "../../mocks/FeeToken.sol";
-import {ITokenHook, OddToken} from "../../mocks/OddToken.sol";
+import {GivingHook} from "../../mocks/GivingHook.sol";
+import {OddToken} from "../../mocks/OddToken.sol";
 import {EmissionSetup} from "./EmissionSetup.t.sol";
-
-/// @title Gives a unit on top of every transfer.
-contract GivingHook is ITokenHook {
-    OddToken private immutable TOKEN;
-    address private immutable RECEIVER;
-
-    constructor(OddToken token, address receiver) {
-        (TOKEN, RECEIVER) = (token, receiver);
-    }
-
-    function onTokenMoved() external {
-        TOKEN.mint(RECEIVER, 1);
-    }
-}
 
 /// @title How emissions come in: funding, pools that nobody used, gamma.
 contract EmissionFundingTest is EmissionSetup {

@@ -68,6 +68,9 @@ contract RefundsTest is FlockTest {
         bytes32 requestId = meter.requestIdOf(address(consumer), id);
         vm.expectRevert(abi.encodeWithSelector(IUsageMeter.DeadlineNotPassed.selector, requestId, START + 1 hours));
         meter.close(address(consumer), id);
+        vm.warp(START + 1 hours);
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.DeadlineNotPassed.selector, requestId, START + 1 hours));
+        meter.close(address(consumer), id);
         vm.warp(START + 1 hours + 1);
 
         meter.close(address(consumer), id);

@@ -243,6 +243,21 @@ contract RequestsTest is FlockTest {
         meter.open(opening, PROMPT);
     }
 
+    /// Consumers are written by others, so that the meter trusts none of them to have looked.
+    function test_open_revertsForSchedulesAndDeadlinesThatNoConsumerOfOursSends() public {
+        IUsageMeter.Opening memory opening = _opening();
+        vm.startPrank(address(consumer));
+        opening.redundancy = 17;
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.ScheduleInvalid.selector, 1, 17));
+        meter.open(opening, PROMPT);
+        (opening.redundancy, opening.intervals) = (1, 0);
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.ScheduleInvalid.selector, 0, 1));
+        meter.open(opening, PROMPT);
+        (opening.intervals, opening.deadline) = (1, uint40(block.timestamp - 1));
+        vm.expectRevert(abi.encodeWithSelector(IUsageMeter.DeadlineInvalid.selector, block.timestamp - 1));
+        meter.open(opening, PROMPT);
+    }
+
     function test_open_revertsWhenTheEscrowDidNotArrive() public {
         IUsageMeter.Opening memory opening = _opening();
         (, uint256 escrow) = meter.quote(modelId, 1, 1);

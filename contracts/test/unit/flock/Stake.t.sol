@@ -5,6 +5,8 @@ import {IStakeVault} from "../../../src/interfaces/IStakeVault.sol";
 import {RewardDistributor} from "../../../src/RewardDistributor.sol";
 import {StakeVault} from "../../../src/StakeVault.sol";
 import {FeeToken} from "../../mocks/FeeToken.sol";
+import {GivingHook} from "../../mocks/GivingHook.sol";
+import {OddToken} from "../../mocks/OddToken.sol";
 import {FlockTest} from "../../utils/FlockTest.sol";
 
 /// @title Stake, delegation and sigma.
@@ -223,6 +225,17 @@ contract StakeTest is FlockTest {
         vm.startPrank(operator);
         odd.approve(address(oddVault), 100);
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.TokenUnsupported.selector, 100, 99));
+        oddVault.deposit(100);
+    }
+
+    function test_deposit_revertsForTokensThatGiveMore() public {
+        OddToken odd = new OddToken();
+        StakeVault oddVault = StakeVault(newDistributor(address(token), address(odd)).VAULT());
+        odd.mint(operator, 100);
+        odd.behave(false, false, 0, new GivingHook(odd, address(oddVault)));
+        vm.startPrank(operator);
+        odd.approve(address(oddVault), 100);
+        vm.expectRevert(abi.encodeWithSelector(IStakeVault.TokenUnsupported.selector, 100, 101));
         oddVault.deposit(100);
     }
 }
