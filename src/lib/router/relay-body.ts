@@ -2,16 +2,19 @@
 import type { JsonValue } from '../json.js'
 import {
   type FieldCheck,
+  LIMIT_FIELDS,
   SAMPLING_FIELDS,
   checkField,
+  checkFields,
   invalidField as invalid,
   isBoolean,
   isFiniteNumber,
   isPlainObject,
   isShallowObject,
   isText,
-  parseMaxTokens,
   parseModelName,
+  parseTokenLimit,
+  parseWantsUsage,
 } from './body-fields.js'
 import {
   type RelayedAnswer,
@@ -103,15 +106,8 @@ const RULES: Readonly<Record<HostRoute, RouteRules>> = {
   embeddings: { input: 'input', fields: EMBEDDING_FIELDS, read: readInput, completes: false },
 }
 
-const STREAM_FIELDS: Readonly<Record<string, FieldCheck>> = {
-  include_usage: isBoolean,
-  // Random text against guesses by length, which a host may send or not.
-  include_obfuscation: isBoolean,
-}
-
 /** Fields that are read here. */
 const READ_FIELDS = new Set(['model', 'stream', 'stream_options'])
-const LIMIT_FIELDS = ['max_completion_tokens', 'max_tokens']
 
 /** Fields that say something to the maker of a service and nothing to a host. */
 const UNUSED_FIELDS: Readonly<Record<string, FieldCheck>> = {
@@ -158,8 +154,8 @@ export function parseRelayBody(route: HostRoute, body: unknown): RelayBody {
     route,
     model: parseModelName(body.model),
     isStream,
-    wantsUsage: parseWantsUsage(body),
-    maxTokens: rules.completes ? parseLimit(body) : null,
+    wantsUsage: parseWantsUsage(body.stream_options),
+    maxTokens: rules.completes ? parseTokenLimit(body) : null,
     fields,
     ...input,
   }
@@ -183,29 +179,6 @@ export function relayOperation(
 function parseStream({ stream = null }: Readonly<Record<string, unknown>>): boolean {
   if (stream !== null && !isBoolean(stream)) throw invalid('`stream` has to be true or false.')
   return stream === true
-}
-
-function parseWantsUsage({ stream_options: options = null }: Readonly<Record<string, unknown>>): boolean {
-  if (options === null) return false
-  if (!isPlainObject(options)) throw invalid('`stream_options` has to be an object.')
-  checkFields(STREAM_FIELDS, options, 'stream_options')
-  return options.include_usage === true
-}
-
-/** Both names have to be right where both are given; the newer one counts. */
-function parseLimit(body: Readonly<Record<string, unknown>>): number | null {
-  const [newer, older] = LIMIT_FIELDS.map((name) => parseMaxTokens(body[name], name))
-  return newer ?? older ?? null
-}
-
-function checkFields(
-  fields: Readonly<Record<string, FieldCheck>>,
-  object: Readonly<Record<string, unknown>>,
-  path: string,
-): void {
-  for (const [name, value] of Object.entries(object)) {
-    if (value !== null) checkField(fields, name, value, path)
-  }
 }
 
 /** One prompt: several would be several requests. */

@@ -243,13 +243,18 @@ export function createOpenAiFace(options: OpenAiFaceOptions): OpenAiFace {
     async reportUsage(exchange, query) {
       const client = clientOf(exchange)
       if (client === null) return
+      const refusal = client.limits.admitIdle()
+      if (refusal !== null) {
+        refuse(exchange.response, refusal)
+        return
+      }
       try {
         const report = await usage.report({
           from: query.get('from'),
           to: query.get('to'),
           client: client.name,
         })
-        sendJson(exchange.response, 200, report)
+        sendJson(exchange.response, 200, report, client.limits.headers())
       } catch (error) {
         fail(exchange, client, error)
       }

@@ -182,8 +182,11 @@ function liveness({ response }: Exchange, _url: URL, { service }: RouteContext):
   sendText(response, 200, `FlockWorkflow serves ${names === '' ? 'no model' : names}.\n`)
 }
 
-function health({ response }: Exchange, _url: URL, { isDraining }: RouteContext): void {
+/** Unhealthy when only a start mends it, which is what supervisors do then. The reason may name folders: it is logged. */
+function health({ response }: Exchange, _url: URL, { service, isDraining }: RouteContext): void {
+  const { fault } = service.workflow
   if (isDraining()) sendJson(response, 503, { status: 'draining' })
+  else if (fault !== null) sendJson(response, 503, { status: 'unhealthy', code: fault.code })
   else sendJson(response, 200, { status: 'healthy' })
 }
 

@@ -118,11 +118,12 @@ describe('an answer that is read as it comes', () => {
     const { host, pool } = await setUp(answer)
     const { signal } = new AbortController()
 
-    const failing = readAll(pool, { silenceMs: 40, signal })
+    const failing = readAll(pool, { silenceMs: 200, signal })
 
-    await expect(failing).rejects.toThrow(new TimeoutError(40))
+    await expect(failing).rejects.toThrow(new TimeoutError(200))
     expect(isFreeOf(signal)).toBe(true)
-    await until(() => host.abandoned() === 1)
+    // On a busy machine the time may be over before the host has heard of it.
+    await until(() => host.abandoned() === host.requests.length)
   })
 
   it('may take its time between pieces, but not for ever', async () => {
@@ -143,11 +144,11 @@ describe('an answer that is read as it comes', () => {
       response.writeHead(200).write('a')
       gate.hold((open) => open.end('b'))(response, request)
     })
-    const opened = await openStream(pool, outgoing, { ...limits, silenceMs: 30 })
+    const opened = await openStream(pool, outgoing, { ...limits, silenceMs: 300 })
     await opened.read()
 
-    // Twice as long as the host itself may be silent.
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    // Longer than the host itself may be silent.
+    await new Promise((resolve) => setTimeout(resolve, 400))
     gate.open()
 
     expect(Buffer.from((await opened.read()) ?? '').toString()).toBe('b')

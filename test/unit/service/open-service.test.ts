@@ -211,6 +211,21 @@ describe('a service that is opened', () => {
   })
 })
 
+describe('the health of a service', () => {
+  it('is gone when paid answers can be kept no more', async () => {
+    const { get, service } = await open()
+    const before = await get('/health')
+    await rm(join(dir, 'answers', 'lock'))
+    await until(() => service.service.workflow.fault !== null)
+
+    const after = await get('/health')
+
+    expect([before.status, await before.json()]).toEqual([200, { status: 'healthy' }])
+    expect(after.status).toBe(503)
+    expect(await after.json()).toEqual({ status: 'unhealthy', code: 'STATE_CONFLICT' })
+  })
+})
+
 describe('the key of receipts', () => {
   const slow = createReceiptKey(RECEIPT_KEY, () => {
     throw new Error('no WebAssembly')

@@ -570,11 +570,6 @@ describe('limits of a client', () => {
       code: 'rate_limit_exceeded',
     })
     expect(world.host.requests).toHaveLength(1)
-    expect((await usageOf(world)).total).toMatchObject({
-      requests: 2,
-      errors: 1,
-      sources: { host: 1, none: 1 },
-    })
   })
 
   it('refuse before tokens are counted, which takes time', async () => {
@@ -614,6 +609,7 @@ describe('limits of a client', () => {
 
     expect(headersOf(response)).toMatchObject({ 'x-should-retry': 'false' })
     expect(await errorOf(response)).toMatchObject({ type: 'tokens' })
+    expect((await usageOf(world)).total).toMatchObject({ requests: 1, errors: 1, sources: { none: 1 } })
   })
 
   it.each([
@@ -821,6 +817,22 @@ describe('the usage of a client', () => {
       expect(await errorOf(response)).toMatchObject({ code: 'usage_invalid' })
     },
   )
+
+  it('counts against the limit of requests, and not against others', async () => {
+    const limits = { requestsPerMinute: 2, tokensPerMinute: 1, maxConcurrent: 1 }
+    const world = await setUp([], { clients: [clientNumber(1, limits)] })
+
+    const [first, second, third] = [
+      await world.get('/v1/usage'),
+      await world.get('/v1/usage'),
+      await world.get('/v1/usage'),
+    ]
+
+    expect([first.status, second.status, third.status]).toEqual([200, 200, 429])
+    expect(first.headers.get('x-ratelimit-remaining-requests')).toBe('1')
+    expect(third.headers.get('retry-after')).toBe('30')
+    expect(await errorOf(third)).toMatchObject({ code: 'rate_limit_exceeded' })
+  })
 
   it('goes to the metrics as well', async () => {
     const world = await setUp([ok])
