@@ -1,8 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { openChain } from '../../lib/chain/provider.js'
 import { createSigner } from '../../lib/chain/signer.js'
-import { Flags, keyFlags, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
+import { Flags, keyFlags, parseRpcUrl, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
 import { NodeCommand, nodeConfigFlags } from '../../lib/cli/node-command.js'
 import {
   countNodeEvent,
@@ -18,6 +17,7 @@ import type { NodeEvent } from '../../lib/node/events.js'
 import { dockerSocketPath } from '../../lib/node/docker-socket.js'
 import { loadNodeConfig } from '../../lib/node/load-config.js'
 import { startManagedContainers, STOP_GRACE_SEC } from '../../lib/node/managed-containers.js'
+import { openNodeChain } from '../../lib/node/open-chain.js'
 import { createInfernetNode, type InfernetNode } from '../../lib/node/node.js'
 
 /** How long transactions that were sent are waited for at the end. */
@@ -54,6 +54,14 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
       summary: 'Answer /metrics and flock node status to other machines, too.',
       env: 'FLOCK_NODE_OPEN_STATUS',
     }),
+    'fallback-rpc-url': Flags.string({
+      summary:
+        'Endpoint to ask when the first one is not well, repeatable; instead of chain.fallback_rpc_urls.',
+      helpGroup: 'NETWORK',
+      helpValue: '<url>',
+      multiple: true,
+      parse: async (input) => parseRpcUrl(input, '--fallback-rpc-url'),
+    }),
     journal: Flags.string({
       summary:
         'Journal file; by default one per chain and account in .flock beside flock.yaml or the configuration.',
@@ -67,15 +75,20 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
   async run(): Promise<NodeStartJson> {
     const { flags } = await this.parse(NodeStartCommand)
     const { configPath, stateDir, chainId } = await this.nodeFiles(flags['node-config'])
-    const overrides = { rpcUrl: this.globals['rpc-url'], port: flags.port, env: process.env }
+    const overrides = {
+      rpcUrl: this.globals['rpc-url'],
+      fallbackRpcUrls: flags['fallback-rpc-url'],
+      port: flags.port,
+      env: process.env,
+    }
     const { config, notices, secrets } = await loadNodeConfig(configPath, overrides)
     for (const secret of secrets) this.redactor.add(secret)
     for (const notice of notices) this.warnUser(notice)
     const containers = parseContainerOverrides(flags.containers ?? [])
     const key = await this.#key(config, flags)
-    const rpcUrl = config.chain.rpc_url ?? ''
     const containerHost = process.env.RUNTIME === 'docker' ? 'host.docker.internal' : 'localhost'
-    const chain = await openChain({ rpcUrl, expectedChainId: chainId, timeoutMs: this.timeoutMs })
+    const now = () => performance.now()
+    const chain = await openNodeChain(config, { chainId, timeoutMs: this.timeoutMs, now })
     try {
       const signer = createSigner(key, chain)
       const node = await createInfernetNode({
@@ -93,12 +106,12 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
               see(event)
               this.#tell(event)
             },
-            now: () => performance.now(),
+            now,
             signal: this.signal,
           }),
         journalPath: flags.journal ?? join(stateDir, `node-${chain.chainId}-${signer.address}.ndjson`),
         signal: this.signal,
-        now: () => performance.now(),
+        now,
         unixMs: () => Date.now(),
         isStatusOpen: flags['open-status'],
         drainMs: DRAIN_MS,

@@ -60,7 +60,7 @@ export const globalFlags = {
     helpGroup: 'NETWORK',
     helpValue: '<url>',
     env: 'FLOCK_RPC_URL',
-    parse: async (input) => parseUrl(input, '--rpc-url'),
+    parse: async (input) => parseRpcUrl(input, '--rpc-url'),
   }),
   timeout: Flags.integer({
     summary: 'Seconds that one network call may take.',
@@ -170,6 +170,11 @@ export const portFlag = Flags.custom<number>({
     throw new FlockError('USAGE_INVALID', `--${options.name}: "${input}" is not a port (0 to 65535).`)
   },
 })
+
+/** @throws USAGE_INVALID */
+export function parseRpcUrl(input: string, what: string): string {
+  return /^wss?:\/\//i.test(input) && URL.canParse(input) ? input : parseUrl(input, what)
+}
 
 /** @throws USAGE_INVALID */
 export function parseUrl(input: string, what: string): string {

@@ -18,7 +18,7 @@ const FORMER_KEYS: Readonly<Record<string, string>> = {
   snapshot_sync: 'ignored; since 1.0.0 it is chain.snapshot_sync',
   coordinator_address: 'ignored; the coordinator is read from chain.registry_address',
   'chain.coordinator_address': 'ignored; the coordinator is read from chain.registry_address',
-  'chain.rpc_ws': 'ignored; it is chain.rpc_url now',
+  'chain.rpc_ws': 'ignored; chain.rpc_url takes a WebSocket as well',
   'chain.payment_address': 'ignored, so payments are off; it belongs to chain.wallet.payment_address',
   'chain.allowed_sim_errors': 'ignored; it belongs to chain.wallet.allowed_sim_errors',
   'containers[].rate_limit': 'ignored; limits are per server, in server.rate_limit',
@@ -73,7 +73,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-const SECRET = /(^|\.)(private_key|password|bearer|rpc_url|url)$|\.env(\.|$)/
+const SECRET = /(^|\.)(private_key|password|bearer|rpc_url|url)$|(^|\.)fallback_rpc_urls|\.env(\.|$)/
 
 /** One fault of a configuration that was refused; values of keys that hold secrets are not shown. */
 export function nodeConfigFault(issue: BaseIssue<unknown>, input: unknown): NodeConfigFault {

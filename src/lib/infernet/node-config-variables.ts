@@ -6,6 +6,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Where a whole value may be "${NAME}": what is secret, and what containers get. */
 const PLACES = [
   /^chain\.rpc_url$/,
+  /^chain\.fallback_rpc_urls\[\d+\]$/,
   /^chain\.wallet\.private_key$/,
   /^docker\.(?:username|password)$/,
   /^containers\[\d+\]\.(?:url|bearer)$/,

@@ -75,9 +75,14 @@ function isHttpUrl(found: unknown): found is string {
   return typeof found === 'string' && /^https?:\/\//i.test(found) && URL.canParse(found)
 }
 
-const urlOrNone = field<string | null>('an http or https URL, or nothing', (found) =>
-  found === null || found === '' ? null : isHttpUrl(found) ? found : undefined,
+function isRpcUrl(found: unknown): found is string {
+  return isHttpUrl(found) || (typeof found === 'string' && /^wss?:\/\//i.test(found) && URL.canParse(found))
+}
+
+const rpcUrlOrNone = field<string | null>('an http, https, ws or wss URL, or nothing', (found) =>
+  found === null || found === '' ? null : isRpcUrl(found) ? found : undefined,
 )
+const rpcUrl = field('an http, https, ws or wss URL', (found) => (isRpcUrl(found) ? found : undefined))
 const serviceUrl = field('an http or https URL, or an empty text', (found) =>
   found === '' || isHttpUrl(found) ? found : undefined,
 )
@@ -188,7 +193,10 @@ const schema = section({
   chain: v.optional(
     section({
       enabled: v.optional(flag, false),
-      rpc_url: v.optional(urlOrNone, null),
+      rpc_url: v.optional(rpcUrlOrNone, null),
+      // Both are of this node alone: the reference ignores them.
+      fallback_rpc_urls: v.optional(v.array(rpcUrl, 'a list'), []),
+      max_rpc_requests_per_second: v.nullish(integer(1), null),
       registry_address: v.optional(addressOrNone, null),
       trail_head_blocks: v.optional(integer(0), 1),
       wallet: v.nullish(walletSchema, null),
@@ -248,13 +256,15 @@ export function parseNodeConfig(
  */
 export function renderNodeConfig(config: NodeConfig, secrets: { privateKey?: Hex } = {}): string {
   const { docker, chain, ...rest } = config
-  const { wallet, rpc_url, registry_address } = chain
+  const { wallet, rpc_url, fallback_rpc_urls, max_rpc_requests_per_second, registry_address } = chain
   const file = {
     ...rest,
     ...(docker && { docker }),
     chain: {
       enabled: chain.enabled,
       ...(rpc_url !== null && { rpc_url }),
+      ...(fallback_rpc_urls.length > 0 && { fallback_rpc_urls }),
+      ...(max_rpc_requests_per_second !== null && { max_rpc_requests_per_second }),
       ...(registry_address !== null && { registry_address }),
       trail_head_blocks: chain.trail_head_blocks,
       ...(wallet && { wallet: renderWallet(wallet, secrets.privateKey) }),

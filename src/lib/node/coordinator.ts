@@ -7,15 +7,27 @@ import { readerArtifact } from '../abi/reader.js'
 import type { ContractArtifact } from '../chain/artifact.js'
 import { readContract, requireCode, type BlockTag } from '../chain/contracts.js'
 import type { Chain } from '../chain/provider.js'
+import type { RpcHeader } from '../chain/rpc.js'
 import { isFlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
 import type { Subscription } from '../infernet/subscription.js'
+import { createCoordinatorLogs, type CoordinatorLogs } from './coordinator-events.js'
 
 export interface Head {
   readonly number: number
   readonly hash: Hex
   readonly parentHash: Hex
   readonly timestampSec: number
+  /** Null when the endpoint does not tell it. */
+  readonly logsBloom: Hex | null
+}
+
+/** Heads as they are pushed. */
+export interface HeadPushes {
+  /** True while a subscription stands. */
+  isLive(): boolean
+  /** What is returned ends it. */
+  listen(onHead: (head: Head) => void): () => void
 }
 
 /** Where an answer goes: one interval of one subscription. */
@@ -34,6 +46,9 @@ export interface InputsContext {
 
 export interface CoordinatorView {
   readonly coordinator: Address
+  /** Null when the endpoint can only be asked. */
+  readonly heads: HeadPushes | null
+  readonly logs: CoordinatorLogs
   /** Null when the chain has no such block. */
   readHead(block: number | 'latest'): Promise<Head | null>
   /** The highest id in use; 0 when there is none. */
@@ -89,11 +104,17 @@ export async function openCoordinator(chain: Chain, registry: Address): Promise<
 function createView(chain: Chain, coordinator: Address, reader: Address): CoordinatorView {
   const ask = <T>(fn: string, args: readonly unknown[], blockTag: BlockTag) =>
     readContract<T>(chain, eip712CoordinatorArtifact, coordinator, fn, args, blockTag)
+  const { heads } = chain
   return {
     coordinator,
+    heads: heads && {
+      isLive: () => heads.isLive(),
+      listen: (onHead) => heads.listen((header) => onHead(toHead(header))),
+    },
+    logs: createCoordinatorLogs(chain, coordinator),
     readHead: async (block) => {
       const tag = block === 'latest' ? block : `0x${block.toString(16)}`
-      const found = (await chain.provider.send('eth_getBlockByNumber', [tag, false])) as RpcBlock | null
+      const found = (await chain.provider.send('eth_getBlockByNumber', [tag, false])) as RpcHeader | null
       return found === null ? null : toHead(found)
     },
     readLastId: async (blockTag) => Number(await ask<bigint>('id', [], blockTag)) - 1,
@@ -165,19 +186,13 @@ const SUBSCRIPTION_TYPES: readonly (readonly [keyof Subscription, string])[] = [
   ['wallet', 'address'],
 ]
 
-interface RpcBlock {
-  readonly number: string
-  readonly hash: string
-  readonly parentHash: string
-  readonly timestamp: string
-}
-
-function toHead({ number, hash, parentHash, timestamp }: RpcBlock): Head {
+function toHead({ number, hash, parentHash, timestamp, logsBloom }: RpcHeader): Head {
   return {
     number: Number(number),
     hash: hash as Hex,
     parentHash: parentHash as Hex,
     timestampSec: Number(timestamp),
+    logsBloom: (logsBloom ?? null) as Hex | null,
   }
 }
 

@@ -4,6 +4,7 @@ import type { Address, Hex } from '../hex.js'
 /** Why a subscription is not served, or no longer. */
 export type DropReason =
   | 'missing'
+  | 'unreadable'
   | 'cancelled'
   | 'expired'
   | 'completed'

@@ -10,6 +10,7 @@ export interface Jobs {
   has(key: IntervalKey): boolean
   /** Settles when all jobs of that kind that are under way have let go. */
   done(isWanted: (key: IntervalKey) => boolean): Promise<void>
+  keys(): readonly IntervalKey[]
   /** Begins an interval unless it is under way; after a job that was ended, when that one has let go. */
   begin(task: Omit<IntervalTask, 'signal'>, onEnd: (outcome: IntervalOutcome) => void): void
   /** Ends the jobs of a subscription; transactions that were sent are seen through. */
@@ -47,6 +48,7 @@ export function createJobs(answerer: Answerer): Jobs {
     get size() {
       return jobs.size
     },
+    keys: () => [...jobs.values()],
     has: (key) => jobs.has(keyOf(key)),
     async done(isWanted) {
       await Promise.all([...jobs.values()].filter(isWanted).map((job) => job.done))

@@ -13,6 +13,8 @@ export interface NodeConfigNotice {
 
 export interface NodeConfigOverrides {
   readonly rpcUrl?: string | undefined
+  /** Asked when the first endpoint is not well. */
+  readonly fallbackRpcUrls?: readonly string[] | undefined
   /** Of the REST face. */
   readonly port?: number | undefined
   /** What "${NAME}" in the file stands for. */
@@ -32,9 +34,12 @@ export interface LoadedNodeConfig {
  */
 export async function loadNodeConfig(
   path: string,
-  { rpcUrl, port, env = {} }: NodeConfigOverrides = {},
+  { rpcUrl, fallbackRpcUrls, port, env = {} }: NodeConfigOverrides = {},
 ): Promise<LoadedNodeConfig> {
-  const written = overlay(parseFile(await readText(path), path), rpcUrl)
+  const written = overlay(parseFile(await readText(path), path), {
+    ...(rpcUrl !== undefined && { rpc_url: rpcUrl }),
+    ...(fallbackRpcUrls !== undefined && { fallback_rpc_urls: fallbackRpcUrls }),
+  })
   const { config: read, warnings } = parseNodeConfig(written, path, env)
   const config = port === undefined ? read : { ...read, server: { ...read.server, port } }
   const ignored = warnings.map(({ path: key, message }) => ({
@@ -56,9 +61,9 @@ function parseFile(text: string, path: string): unknown {
   }
 }
 
-function overlay(input: unknown, rpcUrl: string | undefined): unknown {
-  if (rpcUrl === undefined || !isObject(input)) return input
-  return { ...input, chain: { ...(isObject(input.chain) ? input.chain : {}), rpc_url: rpcUrl } }
+function overlay(input: unknown, chain: object): unknown {
+  if (Object.keys(chain).length === 0 || !isObject(input)) return input
+  return { ...input, chain: { ...(isObject(input.chain) ? input.chain : {}), ...chain } }
 }
 
 function secretsOf({ docker, chain, containers }: NodeConfig): string[] {

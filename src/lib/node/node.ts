@@ -180,6 +180,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     delegated,
     journal,
     config,
+    node: signer.address,
     rulesHash: hashRules(config),
     emit,
     now,

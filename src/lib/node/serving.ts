@@ -1,7 +1,7 @@
 /** What the node does all day: follows the chain, keeps the subscriptions it serves, and begins their intervals. */
-import type { Hex } from '../hex.js'
+import { sameAddress, type Address, type Hex } from '../hex.js'
 import type { NodeConfig } from '../infernet/node-config.js'
-import { lastInterval, type Subscription } from '../infernet/subscription.js'
+import { intervalAt, lastInterval, type Subscription } from '../infernet/subscription.js'
 import { sleep } from '../retry.js'
 import type { Answerer, AnswererOptions } from './answer.js'
 import type { Bonds } from './bonds.js'
@@ -16,7 +16,7 @@ import type { Funding } from './funding.js'
 import type { IntervalOutcome, IntervalTask } from './interval-task.js'
 import { createJobs } from './jobs.js'
 import { dropAfter, judgeSubscriptions } from './judge.js'
-import type { Journal, JournalRecord, JournaledAnswer } from './journal.js'
+import { keyOf, type Journal, type JournalRecord, type JournaledAnswer } from './journal.js'
 import { askPatiently } from './patience.js'
 import { createRecentDeliveries, type Delivered } from './recent-deliveries.js'
 import { lastJudgedId, planRestore, readJournaled } from './restore.js'
@@ -30,6 +30,8 @@ export interface ServingOptions {
   readonly delegated: Delegated
   readonly journal: Journal
   readonly config: NodeConfig
+  /** Account that delivers. */
+  readonly node: Address
   /** Of the guard's rules; ids that were judged by others are judged again. */
   readonly rulesHash: Hex
   readonly emit: EventSink
@@ -74,8 +76,17 @@ export function createServing(options: ServingOptions): Serving {
       await restore()
       const lastId = lastJudgedId(journal.state, { config, rulesHash: options.rulesHash })
       const { trail_head_blocks: trailBlocks, snapshot_sync: sync } = config.chain
-      const discovery = { lastId, trailBlocks, batchSize: sync.batch_size, pollMs: options.pollMs, signal }
-      for await (const event of discoverSubscriptions(view, discovery)) {
+      const discovery = discoverSubscriptions(view, {
+        lastId,
+        floorId: sync.starting_sub_id,
+        trailBlocks,
+        batchSize: sync.batch_size,
+        pollMs: options.pollMs,
+        signal,
+        now: options.now,
+        wantsEvents: () => jobs.keys().some(isUnsigned),
+      })
+      for await (const event of discovery) {
         await take(event)
         beginDue()
         void options.bonds.look({ sec: clock.nowSec(), block: latestBlock })
@@ -97,6 +108,20 @@ export function createServing(options: ServingOptions): Serving {
         return settle(event.head, event.lastId)
       case 'reorged':
         return revise(event)
+      case 'fulfilled':
+        return patiently(() => loseRace(event))
+      case 'cancelled': {
+        const tracked = tracker.get(event.id)
+        if (tracked !== undefined) giveUp(tracked, 'cancelled', 'The subscription was cancelled.')
+        return
+      }
+      case 'unreadable':
+        return emit({
+          type: 'subscriptionDropped',
+          id: event.id,
+          reason: 'unreadable',
+          message: event.error.message,
+        })
       case 'fault': {
         const { code, message } = event.error
         return emit({ type: 'rpcFailed', code, message, retryInMs: event.retryInMs })
@@ -188,6 +213,22 @@ export function createServing(options: ServingOptions): Serving {
     isCaughtUp = true
     if (lastId !== cursorId) record({ type: 'cursor', lastId, rulesHash: options.rulesHash })
     cursorId = lastId
+  }
+
+  /** Another node delivered: when that was the last answer wanted, ours would cost its gas for nothing. */
+  async function loseRace(event: Extract<DiscoveryEvent, { type: 'fulfilled' }>): Promise<void> {
+    const { id, node, head, fromSec, toSec } = event
+    const subscription = tracker.get(id)?.subscription
+    if (subscription === undefined || sameAddress(node, options.node)) return
+    const key = { id, interval: intervalAt(subscription, toSec) }
+    if (key.interval !== intervalAt(subscription, fromSec) || !jobs.has(key) || !isUnsigned(key)) return
+    const { redundancy } = subscription
+    if (redundancy > 1 && (await view.readResponses(key, head.number)) < redundancy) return
+    jobs.end(id, 'raceLost', 'Other nodes delivered before this one.')
+  }
+
+  function isUnsigned(key: IntervalKey): boolean {
+    return !journal.state.answers.get(keyOf(key))?.signed
   }
 
   /** Blocks were replaced: what they created is void until found again, what they delivered is seen through again. */

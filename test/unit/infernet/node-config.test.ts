@@ -27,6 +27,8 @@ describe('parseNodeConfig', () => {
       chain: {
         enabled: false,
         rpc_url: null,
+        fallback_rpc_urls: [],
+        max_rpc_requests_per_second: null,
         registry_address: null,
         trail_head_blocks: 1,
         wallet: null,
