@@ -1,7 +1,14 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createSigner } from '../../lib/chain/signer.js'
-import { Flags, keyFlags, parseRpcUrl, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
+import {
+  Flags,
+  keyFlags,
+  parseRpcUrl,
+  portFlag,
+  trustedProxyFlag,
+  type KeyFlags,
+} from '../../lib/cli/flags.js'
 import { NodeCommand, nodeConfigFlags } from '../../lib/cli/node-command.js'
 import {
   countNodeEvent,
@@ -62,6 +69,7 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
       multiple: true,
       parse: async (input) => parseRpcUrl(input, '--fallback-rpc-url'),
     }),
+    'trusted-proxy': trustedProxyFlag(),
     journal: Flags.string({
       summary:
         'Journal file; by default one per chain and account in .flock beside flock.yaml or the configuration.',
@@ -114,6 +122,7 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
         now,
         unixMs: () => Date.now(),
         isStatusOpen: flags['open-status'],
+        trustedProxies: flags['trusted-proxy'] ?? [],
         drainMs: DRAIN_MS,
       })
       return await this.#serve(node).finally(() => node.close())

@@ -175,6 +175,8 @@ export type NodeEvent =
       readonly retryInMs: number
     }
   | ManagedEvent
+  /** Results of REST clients can no longer be written, and are lost with the process. */
+  | { readonly type: 'resultsNotKept'; readonly code: string; readonly message: string }
   | { readonly type: 'stopped' }
 
 /** Receives events as they happen. */

@@ -20,11 +20,12 @@ import { createDeliverer } from './deliver.js'
 import { encodeDelegated, encodeDeliverCompute } from './delivery-call.js'
 import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
 import { createFunding } from './funding.js'
+import { openFace, resultsPathOf } from './face.js'
+import { parseIpRanges } from './ip-rules.js'
 import { openJournal, type Journal } from './journal.js'
 import type { ManagedContainers } from './managed-containers.js'
 import { createNodeStatus } from './node-status.js'
 import { createLimiter } from './patience.js'
-import { openRest } from './rest.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
 import { createServing } from './serving.js'
 import { openWallets } from './wallets.js'
@@ -41,7 +42,7 @@ export interface InfernetNodeOptions {
   readonly startContainers?: (see: EventSink) => Promise<ManagedContainers>
   /** Tells other machines how the node is, too. */
   readonly isStatusOpen?: boolean
-  /** The time of day, in ms; `now` by default. */
+  /** The time of day, in ms; `now` by default. Results that outlive the process are kept by it. */
   readonly unixMs?: () => number
   /** Host of containers that have only a port; `localhost` by default. */
   readonly containerHost?: string
@@ -49,7 +50,10 @@ export interface InfernetNodeOptions {
   readonly restHost?: string
   /** Ends the work: nothing new is begun, and what was sent is seen through. */
   readonly signal?: AbortSignal
+  /** Any clock, in ms. */
   readonly now: () => number
+  /** Addresses and CIDR blocks of proxies whose `X-Forwarded-For` tells who the client is; none by default. */
+  readonly trustedProxies?: readonly string[]
   /** Pause between looks at the chain; by default short, and never longer than the configured `sync_period`. */
   readonly pollMs?: number
   readonly retry?: RetryPolicy
@@ -93,10 +97,11 @@ const RETRY: RetryPolicy = { attempts: 6, delayMs: 1_000 }
 
 /**
  * Prepares a node: finds the contracts, opens the journal, listens.
- * @throws NODE_CONFIG_INVALID, CONTRACT_MISSING, RPC_UNREACHABLE, STATE_CONFLICT, PORT_IN_USE and others
+ * @throws USAGE_INVALID, NODE_CONFIG_INVALID, CONTRACT_MISSING, RPC_UNREACHABLE, STATE_CONFLICT, PORT_IN_USE and others
  */
 export async function createInfernetNode(options: InfernetNodeOptions): Promise<InfernetNode> {
   const { chain, signer, config, now } = options
+  const trustedProxies = parseIpRanges(options.trustedProxies ?? [])
   const view = await openCoordinator(chain, registryOf(config))
   const urls = containerUrls(config.containers, {
     host: options.containerHost ?? 'localhost',
@@ -159,6 +164,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     retryDelayMs: retry.delayMs,
     idOnChain: (id) => delegated.idOnChain(id),
   })
+  const urlOf = ({ id }: NodeContainer) => managed?.urls[id] ?? urls.get(id) ?? ''
   const deliverer = createDeliverer({
     chain,
     signer,
@@ -196,7 +202,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
         bonds,
         idOnChain: (id) => delegated.idOnChain(id),
         client,
-        urlOf: ({ id }: NodeContainer) => managed?.urls[id] ?? urls.get(id) ?? '',
+        urlOf,
         node: signer.address,
         retry,
         now,
@@ -215,15 +221,23 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     await managed?.close()
     await journal.close()
   }
-  const rest = await openRest({
+  const rest = await openFace({
+    config,
     host: options.restHost ?? '0.0.0.0',
-    port: config.server.port,
     own: (request, response) => status.handle(request, response),
+    client,
+    urlOf,
+    intake: serving.intake,
     status: () => ({
       address: signer.address,
-      containers: config.containers,
+      isChainEnabled: true,
       pendingOnChain: serving.jobCount(),
     }),
+    resultsPath: resultsPathOf(options.journalPath),
+    trustedProxies,
+    now,
+    unixMs: options.unixMs ?? now,
+    onResultsFault: ({ code, message }) => emit({ type: 'resultsNotKept', code, message }),
   }).catch(async (error: unknown) => {
     await release()
     throw error

@@ -74,6 +74,7 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'containerDiffers':
     case 'containerDown':
     case 'engineFailed':
+    case 'resultsNotKept':
       return { level: 'warn', message: WORDS[type], fields }
   }
 }
@@ -123,5 +124,6 @@ const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
   containerDown: 'container does not run',
   containerStopped: 'container stopped',
   engineFailed: 'Docker failed',
+  resultsNotKept: 'results of REST clients cannot be written',
   stopped: 'node stopped',
 }
