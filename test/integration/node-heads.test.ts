@@ -112,11 +112,13 @@ const deliver = (account: number, id: number) =>
 
 describe('discovery over a WebSocket', () => {
   it('costs one call for a block without requests, and one for a block with a request', async () => {
-    const watched = watch(await viewOf(proxy.socketUrl), { wantsEvents: () => true })
-    await watched.settled()
-    await until(() => proxy.calls.some(({ method }) => method === 'eth_subscribe'))
-    await world.mine()
-    await watched.settled()
+    const view = await viewOf(proxy.socketUrl)
+    const watched = watch(view, { wantsEvents: () => true })
+    await until(() => view.heads?.isLive() === true)
+    for (let block = 0; block < 3; block += 1) {
+      await world.mine()
+      await watched.settled()
+    }
     const before = proxy.calls.length
 
     for (let block = 0; block < 10; block += 1) {
@@ -156,13 +158,17 @@ describe('discovery over a WebSocket', () => {
   })
 
   it('stays behind the head without asking for the blocks between', async () => {
-    const watched = watch(await viewOf(proxy.socketUrl), { trailBlocks: 2 })
-    await watched.settled()
-    for (let block = 0; block < 4; block += 1) await world.mine()
-    await watched.settled()
+    const view = await viewOf(proxy.socketUrl)
+    const watched = watch(view, { trailBlocks: 2 })
+    await until(() => view.heads?.isLive() === true)
+    for (let block = 0; block < 6; block += 1) {
+      await world.mine()
+      await watched.settled()
+    }
     const before = proxy.calls.length
 
     await world.ask('echo')
+    await watched.settled()
     for (let block = 0; block < 2; block += 1) {
       await world.mine()
       await watched.settled()
