@@ -30,12 +30,13 @@ export async function quoteFees(chain: Chain): Promise<FeeQuote> {
       details: { endpoint: chain.endpoint, chainId: chain.chainId },
     })
   }
-  const baseFeePerGas = BigInt(block.baseFeePerGas)
-  return {
-    baseFeePerGas,
-    maxFeePerGas: BASE_FEE_FACTOR * baseFeePerGas + maxPriorityFeePerGas,
-    maxPriorityFeePerGas,
-  }
+  return toFeeQuote(BigInt(block.baseFeePerGas), maxPriorityFeePerGas)
+}
+
+/** What to offer on top of the base fee of the latest block. */
+export function toFeeQuote(baseFeePerGas: bigint, maxPriorityFeePerGas: bigint): FeeQuote {
+  const maxFeePerGas = BASE_FEE_FACTOR * baseFeePerGas + maxPriorityFeePerGas
+  return { baseFeePerGas, maxFeePerGas, maxPriorityFeePerGas }
 }
 
 /**
@@ -55,7 +56,8 @@ export async function quoteDataFee(chain: Chain, sizes: readonly number[]): Prom
   return fees.reduce((sum, fee) => sum + fee, 0n)
 }
 
-async function readPriorityFee(chain: Chain): Promise<bigint> {
+/** The tip that the endpoint suggests, in wei per gas. */
+export async function readPriorityFee(chain: Chain): Promise<bigint> {
   try {
     return BigInt((await chain.provider.send('eth_maxPriorityFeePerGas', [])) as Hex)
   } catch (error) {

@@ -26,6 +26,8 @@ export interface RpcHeader {
   readonly timestamp: string
   /** Left out or zero on some chains. */
   readonly logsBloom?: string
+  /** Left out on chains without one (EIP-1559). */
+  readonly baseFeePerGas?: string
 }
 
 /** New heads as an endpoint pushes them. Some may be left out, and after a break the next one just comes. */

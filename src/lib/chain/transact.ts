@@ -1,4 +1,3 @@
-import { Transaction } from 'ethers/transaction'
 import { FlockError } from '../errors.js'
 import type { Address, Hex } from '../hex.js'
 import { formatAmount } from '../units.js'
@@ -65,7 +64,7 @@ export async function simulateTransaction(
 ): Promise<bigint> {
   const call = { from, to: request.to, data: request.data, value: request.value ?? 0n }
   try {
-    return await chain.provider.estimateGas(call)
+    return BigInt((await chain.provider.send('eth_estimateGas', [toRpcCall(call), 'latest'])) as Hex)
   } catch (error) {
     const refused = toChainError(error, revertInterfaces)
     if (refused.code !== 'TX_REVERTED' || 'error' in refused.details) throw refused
@@ -81,6 +80,16 @@ export async function simulateTransaction(
   })
 }
 
+/** Clients differ in the state that they take by default: with what waits in the pool, a call meets its own effects. */
+function toRpcCall({
+  from,
+  to,
+  data,
+  value,
+}: Required<Pick<TransactionRequest, 'to' | 'data' | 'value'>> & { from: Address }) {
+  return { from, ...(to === null ? {} : { to }), data, value: `0x${value.toString(16)}` }
+}
+
 /** Gas limit for an estimate. */
 export function withGasMargin(estimate: bigint): bigint {
   return (estimate * (100n + GAS_MARGIN_PERCENT)) / 100n
@@ -92,7 +101,7 @@ export function withGasMargin(estimate: bigint): bigint {
  */
 export async function prepareTransaction(
   chain: Chain,
-  signer: Pick<ChainSigner, 'address' | 'wallet'>,
+  signer: Pick<ChainSigner, 'address' | 'sign'>,
   request: TransactionRequest,
   options: PrepareOptions,
 ): Promise<SignedTransaction> {
@@ -109,9 +118,7 @@ export async function prepareTransaction(
   const value = request.value ?? 0n
   const maxCostWei = gasLimit * maxFeePerGas + value
   requireAffordable({ from, maxCostWei, balanceWei }, options.maxCostWei ?? null)
-  const raw = (await signer.wallet.signTransaction({
-    type: 2,
-    chainId: chain.chainId,
+  const { hash, raw } = await signer.sign({
     to: request.to,
     data: request.data,
     value,
@@ -119,13 +126,8 @@ export async function prepareTransaction(
     gasLimit,
     maxFeePerGas,
     maxPriorityFeePerGas: tip < maxFeePerGas ? tip : maxFeePerGas,
-  })) as Hex
-  return { hash: hashOf(raw), raw, from, nonce, gasLimit, maxFeePerGas, maxCostWei }
-}
-
-/** The hash under which a signed transaction is mined. */
-export function hashOf(raw: Hex): Hex {
-  return Transaction.from(raw).hash as Hex
+  })
+  return { hash, raw, from, nonce, gasLimit, maxFeePerGas, maxCostWei }
 }
 
 /**

@@ -1,26 +1,20 @@
-import { getAddress } from 'ethers/address'
-import { Transaction } from 'ethers/transaction'
 import { FlockError, isFlockError } from '../errors.js'
-import type { Address, Hex } from '../hex.js'
+import type { Hex } from '../hex.js'
 import { sleep } from '../retry.js'
 import type { ContractArtifact } from './artifact.js'
 import { broadcast } from './broadcast.js'
-import { toChainLog, type ChainLog, type RpcLog } from './logs.js'
 import type { Chain } from './provider.js'
-import { revertError, toChainError } from './revert.js'
+import {
+  hasFailed,
+  minedRevert,
+  readReceipt,
+  toMined,
+  type MinedTransaction,
+  type RpcReceipt,
+} from './receipts.js'
 import { interruption } from './rpc.js'
 
-export interface MinedTransaction {
-  readonly hash: Hex
-  readonly from: Address
-  readonly blockNumber: number
-  readonly blockHash: Hex
-  readonly gasUsed: bigint
-  /** Wei per gas that was paid. */
-  readonly effectiveGasPrice: bigint
-  readonly contractAddress: Address | null
-  readonly logs: readonly ChainLog[]
-}
+export type { MinedTransaction }
 
 export interface WaitOptions {
   /** Blocks that must hold the transaction, its own included. */
@@ -28,17 +22,6 @@ export interface WaitOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal
   readonly revertInterfaces: readonly ContractArtifact[]
-}
-
-interface RpcReceipt {
-  readonly from: string
-  readonly status?: string
-  readonly blockNumber: string
-  readonly blockHash: string
-  readonly gasUsed: string
-  readonly effectiveGasPrice?: string
-  readonly contractAddress: string | null
-  readonly logs: readonly RpcLog[]
 }
 
 /** Looks without a receipt after which the node is asked whether it still holds the transaction. */
@@ -97,7 +80,7 @@ export async function findTransaction(chain: Chain, hash: Hex): Promise<'mined' 
 }
 
 async function readConfirmed(chain: Chain, hash: Hex, confirmations: number): Promise<RpcReceipt | null> {
-  const receipt = (await chain.provider.send('eth_getTransactionReceipt', [hash])) as RpcReceipt | null
+  const receipt = await readReceipt(chain, hash)
   if (receipt === null || confirmations <= 1) return receipt
   const latest = await chain.provider.getBlockNumber()
   return latest - Number(receipt.blockNumber) + 1 >= confirmations ? receipt : null
@@ -109,18 +92,8 @@ async function settle(
   receipt: RpcReceipt,
   options: WaitOptions,
 ): Promise<MinedTransaction> {
-  if (receipt.status === '0x0') throw await minedRevert(chain, transaction, receipt, options.revertInterfaces)
-  return {
-    hash: transaction.hash,
-    from: getAddress(receipt.from) as Address,
-    blockNumber: Number(receipt.blockNumber),
-    blockHash: receipt.blockHash as Hex,
-    gasUsed: BigInt(receipt.gasUsed),
-    effectiveGasPrice: BigInt(receipt.effectiveGasPrice ?? '0x0'),
-    contractAddress:
-      receipt.contractAddress === null ? null : (getAddress(receipt.contractAddress) as Address),
-    logs: receipt.logs.map(toChainLog),
-  }
+  if (hasFailed(receipt)) throw await minedRevert(chain, transaction, receipt, options.revertInterfaces)
+  return toMined(receipt)
 }
 
 /** Sends a dropped transaction again, unless its nonce is gone. */
@@ -131,30 +104,4 @@ async function keepAlive(
 ): Promise<void> {
   if (raw === undefined || (await findTransaction(chain, hash)) !== 'unknown') return
   await broadcast(chain, { hash, raw }, signal)
-}
-
-/** Replays the call on the state before its block, which tells the reason in all but rare cases. */
-async function minedRevert(
-  chain: Chain,
-  { hash, raw }: { readonly hash: Hex; readonly raw?: Hex },
-  receipt: RpcReceipt,
-  artifacts: readonly ContractArtifact[],
-): Promise<FlockError> {
-  const blockNumber = Number(receipt.blockNumber)
-  const details = { txHash: hash, blockNumber }
-  if (raw !== undefined) {
-    const { from, to, data, value, gasLimit } = Transaction.from(raw)
-    if (BigInt(receipt.gasUsed) === gasLimit) {
-      return new FlockError('TX_REVERTED', `Transaction ${hash} ran out of its ${gasLimit} gas.`, { details })
-    }
-    try {
-      await chain.provider.call({ from, to, data, value, blockTag: blockNumber - 1 })
-    } catch (error) {
-      const reason = toChainError(error, artifacts)
-      if (reason.code === 'TX_REVERTED') {
-        return new FlockError('TX_REVERTED', reason.message, { details: { ...reason.details, ...details } })
-      }
-    }
-  }
-  return revertError('0x', artifacts, details)
 }

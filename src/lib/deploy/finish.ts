@@ -4,7 +4,7 @@ import { broadcast } from '../chain/broadcast.js'
 import { quoteFees } from '../chain/fees.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
-import { hashOf } from '../chain/transact.js'
+import { hashOf } from '../chain/signer.js'
 import {
   findTransaction,
   waitForTransaction,

@@ -13,6 +13,8 @@ import {
 } from './node-config-notes.js'
 
 const MAX_UINT32 = 2 ** 32 - 1
+/** Blocks that a transaction may wait: a pool brings one that offers enough into the first or second. */
+export const REPLACE_AFTER_BLOCKS = 3
 
 /** A value of the file: what is allowed, and how it is read. `undefined` from `read` is a fault. */
 function field<T>(allowed: string, read: (found: unknown) => T | undefined) {
@@ -101,6 +103,7 @@ const baseUnits = field('an integer in base units, 0 or more', (found) => {
   if (typeof found === 'number') return Number.isSafeInteger(found) && found >= 0 ? BigInt(found) : undefined
   return typeof found === 'string' && /^\d+$/.test(found) ? BigInt(found) : undefined
 })
+const baseUnitsOrNone = v.nullable(baseUnits)
 const scalar = field<string | number | boolean>('a text, number or boolean', (found) => {
   if (typeof found === 'bigint') return found.toString()
   return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean'
@@ -139,6 +142,11 @@ const walletSchema = section({
   allowed_sim_errors: v.optional(v.array(text, 'a list'), []),
   /** Not of the reference node, which ignores it. */
   finalize_expired_proofs: v.optional(flag, false),
+  // Keys of this node alone; the reference reads none of them.
+  max_fee_per_gas: v.optional(baseUnitsOrNone, null),
+  priority_fee_per_gas: v.optional(baseUnitsOrNone, null),
+  replace_after_blocks: v.optional(integer(1), REPLACE_AFTER_BLOCKS),
+  min_profit: v.optional(baseUnitsOrNone, null),
 })
 
 const containerSchema = section({
@@ -282,5 +290,11 @@ function renderWallet(wallet: NonNullable<NodeConfig['chain']['wallet']>, privat
     ...(wallet.payment_address !== null && { payment_address: wallet.payment_address }),
     allowed_sim_errors: wallet.allowed_sim_errors,
     ...(wallet.finalize_expired_proofs && { finalize_expired_proofs: true }),
+    ...(wallet.max_fee_per_gas !== null && { max_fee_per_gas: wallet.max_fee_per_gas }),
+    ...(wallet.priority_fee_per_gas !== null && { priority_fee_per_gas: wallet.priority_fee_per_gas }),
+    ...(wallet.replace_after_blocks !== REPLACE_AFTER_BLOCKS && {
+      replace_after_blocks: wallet.replace_after_blocks,
+    }),
+    ...(wallet.min_profit !== null && { min_profit: wallet.min_profit }),
   }
 }

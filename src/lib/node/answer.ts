@@ -3,6 +3,7 @@ import { isFlockError, toFlockError } from '../errors.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
 import type { NodeContainer } from '../infernet/node-config.js'
 import { DESTINATION, encodeDelivery, type DeliveryBytes } from '../infernet/payload.js'
+import type { Subscription } from '../infernet/subscription.js'
 import { backoffMs, sleep } from '../retry.js'
 import type { Bonds } from './bonds.js'
 import { createChecker } from './check.js'
@@ -119,6 +120,7 @@ export function createAnswerer(options: AnswererOptions): Answerer {
         isOver: task.isOver,
         settled: task.settled,
         isCancelled: () => patiently(task, () => checker.isCancelled(task)),
+        paymentWei: paymentOf(task.subscription),
         signal,
       }),
     )
@@ -212,6 +214,12 @@ function containerTask({ subscription, request }: OpenTask, inputs: Hex | null):
 
 function isOpen(task: IntervalTask): task is OpenTask {
   return task.subscription !== null && task.containers.length > 0
+}
+
+/** What the subscription pays in the native token; other tokens have no price here. */
+function paymentOf(subscription: Subscription | null): bigint | null {
+  if (subscription === null || subscription.paymentAmount === 0n) return 0n
+  return subscription.paymentToken === ZERO_ADDRESS ? subscription.paymentAmount : null
 }
 
 function encodeAnswer(

@@ -20,6 +20,8 @@ export interface Head {
   readonly timestampSec: number
   /** Null when the endpoint does not tell it. */
   readonly logsBloom: Hex | null
+  /** Wei per gas; absent on chains without one (EIP-1559). */
+  readonly baseFeePerGas?: bigint
 }
 
 /** Heads as they are pushed. */
@@ -186,8 +188,9 @@ const SUBSCRIPTION_TYPES: readonly (readonly [keyof Subscription, string])[] = [
   ['wallet', 'address'],
 ]
 
-function toHead({ number, hash, parentHash, timestamp, logsBloom }: RpcHeader): Head {
+function toHead({ number, hash, parentHash, timestamp, logsBloom, baseFeePerGas }: RpcHeader): Head {
   return {
+    ...(baseFeePerGas === undefined ? {} : { baseFeePerGas: BigInt(baseFeePerGas) }),
     number: Number(number),
     hash: hash as Hex,
     parentHash: parentHash as Hex,

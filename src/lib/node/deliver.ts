@@ -3,17 +3,14 @@ import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
 import { modelHostConsumerArtifact } from '../abi/model-host-consumer.js'
 import { usageMeterArtifact } from '../abi/usage-meter.js'
 import { walletArtifact } from '../abi/wallet.js'
-import { broadcast } from '../chain/broadcast.js'
-import type { Chain } from '../chain/provider.js'
-import type { ChainSigner } from '../chain/signer.js'
-import { prepareTransaction, simulateTransaction, withGasMargin } from '../chain/transact.js'
-import { findTransaction, waitForTransaction } from '../chain/wait.js'
-import { isFlockError, toFlockError, type FlockError } from '../errors.js'
+import type { OutboxMined, OutboxTask, SignedAttempt } from '../chain/outbox-entry.js'
+import type { Outbox } from '../chain/outbox.js'
+import { toFlockError, type FlockError } from '../errors.js'
 import type { Hex } from '../hex.js'
 import { backoffMs, sleep } from '../retry.js'
 import type { EncodeDelivery } from './delivery-call.js'
 import type { CloseReason, EventSink } from './events.js'
-import type { Journal, JournaledAnswer, SignedDelivery } from './journal.js'
+import { keyOf, type Journal, type JournaledAnswer, type SignedDelivery } from './journal.js'
 
 export type DeliveryOutcome =
   | {
@@ -37,18 +34,25 @@ export interface DeliveryContext {
   /** Settles when the subscription is known to stand on the chain as it did when it was answered. */
   readonly settled: () => Promise<void>
   readonly isCancelled: () => Promise<boolean>
+  /** What the delivery earns, in wei of the native token; null when that cannot be told, as for other tokens. */
+  readonly paymentWei: bigint | null
   /** Ends waiting for a better moment. What was signed is seen through. */
   readonly signal: AbortSignal
 }
 
 export interface DelivererOptions {
-  readonly chain: Chain
-  readonly signer: ChainSigner
+  /** Owns the nonces of the node's account. */
+  readonly outbox: Outbox
   readonly encode: EncodeDelivery
+  /** What a delivery may use; the estimate is held against it. */
   readonly maxGasLimit: bigint
+  /** Least that a delivery has to earn after gas, in wei of the native token; null takes any. */
+  readonly minProfitWei: bigint | null
   readonly journal: Journal
   readonly emit: EventSink
   readonly retryDelayMs: number
+  /** Pause before an answer is tried again that is a block too early. */
+  readonly pollMs: number
   /** Ends even waits for transactions that were sent. */
   readonly stop: AbortSignal
 }
@@ -61,8 +65,6 @@ export interface Deliverer {
 /** Refusals by a consumer, in simulation or mined, after which an answer is given up. */
 const MAX_REFUSALS = 3
 const RETRY_MAX_DELAY_MS = 30_000
-/** Longer than several blocks; then the operator hears of it and the wait goes on. */
-const PENDING_AFTER_MS = 120_000
 
 const REVERT_INTERFACES = [
   eip712CoordinatorArtifact,
@@ -86,7 +88,7 @@ const EARLY_REFUSALS: readonly string[] = [
 ]
 
 export function createDeliverer(options: DelivererOptions): Deliverer {
-  const { chain, signer, journal, emit } = options
+  const { outbox, journal, emit } = options
 
   async function deliver(given: JournaledAnswer, context: DeliveryContext): Promise<DeliveryOutcome> {
     let answer = given
@@ -94,17 +96,14 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     let attempt = 0
     for (;;) {
       try {
-        const signed =
-          answer.signed === null
-            ? await send(answer, context)
-            : await sendAgain(answer, answer.signed, context)
-        if ('kind' in signed) return signed
-        answer = { ...answer, signed }
-        return await confirm(answer, signed)
+        return await send(answer, context)
       } catch (error) {
         const fault = toFlockError(error)
         if (context.signal.aborted || options.stop.aborted || fault.kind === 'bug') throw error
+        if (needsTooMuchGas(fault)) return gasTooHigh(fault)
         attempt += 1
+        // The journal knows of a signature even when the send that followed failed.
+        answer = { ...answer, signed: journal.state.answers.get(keyOf(answer))?.signed ?? answer.signed }
         // A transaction that the chain or its pool refused is not mined later; one without an answer may be.
         if (fault.kind !== 'unavailable') answer = await forgetSigned(answer)
         if (answer.signed === null) {
@@ -121,91 +120,65 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     }
   }
 
-  /** Simulates, signs and sends, as the only one of this account who does. */
-  function send(answer: JournaledAnswer, context: DeliveryContext): Promise<SignedDelivery | ClosedDelivery> {
-    return signer.inTurn(async () => {
-      await context.settled()
-      context.signal.throwIfAborted()
-      if (context.isOver()) return tooLate()
-      const request = options.encode(answer)
-      const prepare = (gasLimit?: bigint) =>
-        prepareTransaction(chain, signer, gasLimit === undefined ? request : { ...request, gasLimit }, {
-          revertInterfaces: REVERT_INTERFACES,
-        })
-      let prepared = await prepare()
-      if (prepared.gasLimit > withGasMargin(options.maxGasLimit)) return gasTooHigh(prepared.gasLimit)
-      if (prepared.gasLimit > options.maxGasLimit) prepared = await prepare(options.maxGasLimit)
-      const { hash, raw, nonce } = prepared
-      await journal.append({ type: 'signed', id: answer.id, interval: answer.interval, hash, raw, nonce })
-      await handOver(answer, { hash, raw, nonce })
-      return { hash, raw, nonce }
-    })
+  async function send(answer: JournaledAnswer, context: DeliveryContext): Promise<DeliveryOutcome> {
+    const { id, interval, signed } = answer
+    let refusal: ClosedDelivery | null = null
+    const task = createTask(answer, context, (closed) => (refusal = closed))
+    const mined = await (signed === null ? outbox.send(task) : outbox.resume(task, attemptsOf(signed)))
+    if (mined === null) return refusal ?? tooLate()
+    const { blockNumber, blockHash, gasUsed } = mined
+    await journal.append({ type: 'confirmed', id, interval, blockNumber })
+    return { kind: 'delivered', signed: deliveryOf(mined), blockNumber, blockHash, gasUsed }
   }
 
-  /** Takes up a transaction that was signed before this process began or before blocks were replaced. */
-  function sendAgain(
+  function createTask(
     answer: JournaledAnswer,
-    signed: SignedDelivery,
     context: DeliveryContext,
-  ): Promise<SignedDelivery | ClosedDelivery> {
-    return signer.inTurn(async () => {
-      if ((await findTransaction(chain, signed.hash)) === 'unknown') {
-        // Nobody has it yet, so that one that would fail by now need not cost its gas.
-        if (context.isOver()) return tooLate()
-        const request = options.encode(answer)
-        await simulateTransaction(chain, signer.address, request, REVERT_INTERFACES)
-        await handOver(answer, signed)
-      }
-      return signed
-    })
-  }
-
-  /** Sends until the endpoint takes it: whether an unanswered try arrived is unknown, so the bytes stay the same. */
-  async function handOver({ id, interval }: JournaledAnswer, signed: SignedDelivery): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await broadcast(chain, signed, options.stop)
-        break
-      } catch (error) {
-        if (options.stop.aborted || !isFlockError(error) || error.kind !== 'unavailable') throw error
-        await sleep(reportFault(error, attempt), options.stop)
-      }
-    }
-    void journal.append({ type: 'sent', id, interval }).catch(() => undefined)
-    emit({ type: 'deliverySent', id, interval, txHash: signed.hash, nonce: signed.nonce })
-  }
-
-  async function confirm(answer: JournaledAnswer, signed: SignedDelivery): Promise<DeliveryOutcome> {
+    refuse: (closed: ClosedDelivery) => void,
+  ): OutboxTask {
     const { id, interval } = answer
-    for (;;) {
-      try {
-        const mined = await waitForTransaction(chain, signed, {
-          confirmations: 1,
-          timeoutMs: PENDING_AFTER_MS,
-          signal: options.stop,
-          revertInterfaces: REVERT_INTERFACES,
-        })
-        const { blockNumber, blockHash, gasUsed } = mined
-        await journal.append({ type: 'confirmed', id, interval, blockNumber })
-        return { kind: 'delivered', signed, blockNumber, blockHash, gasUsed }
-      } catch (error) {
-        if (options.stop.aborted || !isFlockError(error) || error.code !== 'TX_TIMEOUT') throw error
-        emit({ type: 'deliveryPending', id, interval, txHash: signed.hash })
-      }
+    return {
+      call: options.encode(answer),
+      revertInterfaces: REVERT_INTERFACES,
+      maxGasLimit: options.maxGasLimit,
+      signal: context.signal,
+      isWanted: () => !context.isOver(),
+      admit: async ({ gas, gasPriceWei }) => {
+        await context.settled()
+        const refusal = context.isOver() ? tooLate() : unprofitable(gas * gasPriceWei, context.paymentWei)
+        if (refusal !== null) refuse(refusal)
+        return refusal === null
+      },
+      onSigned: async ({ hash, raw, nonce }, replaced) => {
+        const others = replaced.map((other) => ({ hash: other.hash, raw: other.raw }))
+        const earlier = others.length === 0 ? {} : { replaced: others }
+        await journal.append({ type: 'signed', id, interval, hash, raw, nonce, ...earlier })
+        if (others.length > 0) emit({ type: 'deliveryReplaced', id, interval, txHash: hash, nonce })
+      },
+      onSent: ({ hash, nonce }) => {
+        void journal.append({ type: 'sent', id, interval }).catch(() => undefined)
+        emit({ type: 'deliverySent', id, interval, txHash: hash, nonce })
+      },
+      onStalled: ({ hash }) => emit({ type: 'deliveryPending', id, interval, txHash: hash }),
     }
+  }
+
+  function unprofitable(costWei: bigint, paymentWei: bigint | null): ClosedDelivery | null {
+    const { minProfitWei } = options
+    if (minProfitWei === null || paymentWei === null || paymentWei - costWei >= minProfitWei) return null
+    const profit = `${paymentWei} wei paid, ${costWei} wei of gas`
+    return closed('unprofitable', `The delivery would earn less than ${minProfitWei} wei: ${profit}.`)
   }
 
   async function forgetSigned(answer: JournaledAnswer): Promise<JournaledAnswer> {
     const { id, interval } = answer
-    // The journal knows of a signature even when the send that followed failed.
-    if (journal.state.answers.get(`${id}:${interval}`)?.signed)
-      await journal.append({ type: 'unsigned', id, interval })
+    if (answer.signed !== null) await journal.append({ type: 'unsigned', id, interval })
     return { ...answer, signed: null }
   }
 
   async function pause(answer: JournaledAnswer, fault: FlockError, attempt: number, signal: AbortSignal) {
     const { id, interval } = answer
-    if (isEarly(fault)) return sleep(options.chain.pollIntervalMs, signal)
+    if (isEarly(fault)) return sleep(options.pollMs, signal)
     const retryInMs = delayMs(attempt)
     emit({
       type: 'deliveryFailed',
@@ -219,28 +192,35 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     return sleep(retryInMs, signal)
   }
 
-  function reportFault({ code, message }: FlockError, attempt: number): number {
-    const retryInMs = delayMs(attempt)
-    emit({ type: 'rpcFailed', code, message, retryInMs })
-    return retryInMs
-  }
-
   function delayMs(attempt: number): number {
     return Math.round(backoffMs(attempt, { delayMs: options.retryDelayMs, maxDelayMs: RETRY_MAX_DELAY_MS }))
-  }
-
-  function gasTooHigh(gasLimit: bigint): ClosedDelivery {
-    return closed(
-      'gasTooHigh',
-      `The delivery needs ${gasLimit} gas, max_gas_limit is ${options.maxGasLimit}.`,
-    )
   }
 
   return { deliver }
 }
 
+/** Fees above the limit may fall again; the gas of a call does not. */
+function needsTooMuchGas({ code, details }: FlockError): boolean {
+  return code === 'FEE_TOO_HIGH' && details.maxGasLimit !== undefined
+}
+
+function gasTooHigh({ details: { gas, maxGasLimit } }: FlockError): ClosedDelivery {
+  const needs = `The delivery needs ${String(gas)} gas`
+  return closed('gasTooHigh', `${needs}, max_gas_limit is ${String(maxGasLimit)}.`)
+}
+
 function isEarly(fault: FlockError): boolean {
   return fault.code === 'TX_REVERTED' && EARLY_REFUSALS.includes(String(fault.details.error))
+}
+
+/** What was signed for the answer's nonce, oldest first. */
+function attemptsOf({ hash, raw, nonce, replaced = [] }: SignedDelivery): SignedAttempt[] {
+  return [...replaced.map((other) => ({ ...other, nonce })), { hash, raw, nonce }]
+}
+
+function deliveryOf({ signed: { hash, raw, nonce }, replaced }: OutboxMined): SignedDelivery {
+  const others = replaced.map((other) => ({ hash: other.hash, raw: other.raw }))
+  return { hash, raw, nonce, ...(others.length === 0 ? {} : { replaced: others }) }
 }
 
 function finalReason(fault: FlockError): CloseReason | null {

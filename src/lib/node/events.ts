@@ -32,6 +32,7 @@ export type CloseReason =
   | 'bondRefused'
   | 'signatureExpired'
   | 'paymentInvalid'
+  | 'unprofitable'
   | 'reorged'
   | 'failed'
   | 'stopped'
@@ -144,6 +145,8 @@ export type NodeEvent =
       readonly retryInMs: number
     } & IntervalEvent)
   | ({ readonly type: 'deliverySent'; readonly txHash: Hex; readonly nonce: number } & IntervalEvent)
+  /** Signed once more for the same nonce, at a higher price. */
+  | ({ readonly type: 'deliveryReplaced'; readonly txHash: Hex; readonly nonce: number } & IntervalEvent)
   | ({ readonly type: 'deliveryPending'; readonly txHash: Hex } & IntervalEvent)
   | ({
       readonly type: 'delivered'

@@ -27,6 +27,8 @@ export interface SignedDelivery {
   readonly hash: Hex
   readonly raw: Hex
   readonly nonce: number
+  /** What else was signed for the nonce, oldest first: at other fees, or to give it up. Any one of them may be mined. */
+  readonly replaced?: readonly { readonly hash: Hex; readonly raw: Hex }[]
 }
 
 /** An answer on its way. */
@@ -177,8 +179,8 @@ function createState(): MutableState {
           break
         }
         case 'signed': {
-          const { hash, raw, nonce } = record
-          change(record, { signed: { hash, raw, nonce } })
+          const { hash, raw, nonce, replaced } = record
+          change(record, { signed: { hash, raw, nonce, ...(replaced === undefined ? {} : { replaced }) } })
           break
         }
         case 'unsigned':
@@ -252,7 +254,9 @@ function parseRecord(line: string, path: string, lineNumber: number): JournalRec
       ? FIELDS[value.type as keyof typeof FIELDS]
       : null
   const isWhole =
-    fields !== null && Object.entries(fields).every(([name, type]) => typeof value[name] === type)
+    fields !== null &&
+    Object.entries(fields).every(([name, type]) => typeof value[name] === type) &&
+    (value.replaced === undefined || Array.isArray(value.replaced))
   if (isWhole && value.type === 'delegated')
     return { type: 'delegated', ...reviveDelegatedWork(value as unknown as DelegatedWork) }
   if (isWhole) return value as unknown as JournalRecord

@@ -2,13 +2,14 @@
 import { createHash } from 'node:crypto'
 import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
 import { walletArtifact } from '../abi/wallet.js'
+import { createOutbox } from '../chain/outbox.js'
 import type { Chain } from '../chain/provider.js'
 import type { ChainSigner } from '../chain/signer.js'
-import { sendTransaction } from '../chain/transact.js'
 import { FlockError } from '../errors.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
-import type { NodeConfig, NodeContainer } from '../infernet/node-config.js'
+import { REPLACE_AFTER_BLOCKS, type NodeConfig, type NodeContainer } from '../infernet/node-config.js'
 import { stringifyJson } from '../json.js'
+import { backoffMs } from '../retry.js'
 import { createAnswerer, type RetryPolicy } from './answer.js'
 import { createContainerClient } from './container-client.js'
 import { containerUrls } from './container-urls.js'
@@ -27,6 +28,7 @@ import type { ManagedContainers } from './managed-containers.js'
 import { createNodeStatus } from './node-status.js'
 import { createLimiter } from './patience.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
+import { sendCall } from './send-call.js'
 import { createServing } from './serving.js'
 import { openWallets } from './wallets.js'
 
@@ -84,14 +86,17 @@ const POLL_MS = 150
 const DRAIN_MS = 30_000
 /** Deposits into a wallet emit no event. */
 const FUNDS_RECHECK_MS = 15_000
-/** For an approval or a finalisation to be mined; it is tried again after. */
-const CALL_TIMEOUT_MS = 120_000
 /** Answers go on chain, where a tenth of this is too much; what containers hand to each other may be larger. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** Container runs at a time. */
 const MAX_RUNS = 64
 /** Rounds of calls to the RPC endpoint at a time, for intervals that begin. */
 const MAX_READS = 16
+/** Simulations and transactions on their way to the endpoint at a time. */
+const MAX_SENDS = 32
+/** The node is told of each block; this is for the case that it is not. */
+const QUIET_MS = 15_000
+const MAX_PAUSE_MS = 30_000
 /** Container faults are met with pauses of 1, 2, 4, 8 and 16 s, enough for a container to be restarted. */
 const RETRY: RetryPolicy = { attempts: 6, delayMs: 1_000 }
 
@@ -140,6 +145,26 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     queue.push(event)
   }
   const retry = options.retry ?? RETRY
+  const wallet = config.chain.wallet
+  const outbox = createOutbox({
+    chain,
+    signer,
+    policy: {
+      maxFeePerGas: wallet?.max_fee_per_gas ?? null,
+      maxPriorityFeePerGas: wallet?.priority_fee_per_gas ?? null,
+    },
+    reserved: [...journal.state.answers.values()].flatMap(({ signed }) => signed?.nonce ?? []),
+    replaceAfterBlocks: wallet?.replace_after_blocks ?? REPLACE_AFTER_BLOCKS,
+    onFault: ({ code, message }, attempt) => {
+      const retryInMs = Math.round(backoffMs(attempt, { delayMs: retry.delayMs, maxDelayMs: MAX_PAUSE_MS }))
+      emit({ type: 'rpcFailed', code, message, retryInMs })
+      return retryInMs
+    },
+    limit: createLimiter(MAX_SENDS),
+    quietMs: QUIET_MS,
+    stop: hardStop.signal,
+  })
+  const maxGasLimit = BigInt(wallet?.max_gas_limit ?? 5_000_000)
   const paymentAddress = config.chain.wallet?.payment_address ?? null
   const nodeWallet = paymentAddress ?? ZERO_ADDRESS
   const wallets = await openWallets(chain, registryOf(config), { node: signer.address, nodeWallet })
@@ -154,11 +179,10 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     journal,
     emit,
     send: (call) =>
-      sendTransaction(chain, signer, call, {
-        confirmations: 1,
-        timeoutMs: CALL_TIMEOUT_MS,
-        signal: hardStop.signal,
+      sendCall(outbox, call, {
+        maxGasLimit,
         revertInterfaces: [walletArtifact, eip712CoordinatorArtifact],
+        stop: hardStop.signal,
       }),
     finalizesExpired: config.chain.wallet?.finalize_expired_proofs ?? false,
     retryDelayMs: retry.delayMs,
@@ -166,14 +190,15 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
   })
   const urlOf = ({ id }: NodeContainer) => managed?.urls[id] ?? urls.get(id) ?? ''
   const deliverer = createDeliverer({
-    chain,
-    signer,
+    outbox,
     encode: encodeDelegated(encodeDeliverCompute(view.coordinator, nodeWallet), {
       coordinator: view.coordinator,
       nodeWallet,
       requestOf: (id) => delegated.requestOf(id),
     }),
-    maxGasLimit: BigInt(config.chain.wallet?.max_gas_limit ?? 5_000_000),
+    maxGasLimit,
+    minProfitWei: wallet?.min_profit ?? null,
+    pollMs: chain.pollIntervalMs,
     journal,
     emit,
     retryDelayMs: retry.delayMs,
@@ -192,6 +217,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
     now,
     signal: AbortSignal.any(signals),
     pollMs: options.pollMs ?? Math.min(POLL_MS, config.chain.snapshot_sync.sync_period * 1000),
+    onHead: (latest) => outbox.see(latest),
     answererOf: (chainNow) =>
       createAnswerer({
         ...chainNow,
@@ -211,6 +237,7 @@ export async function createInfernetNode(options: InfernetNodeOptions): Promise<
         limitRuns: createLimiter(MAX_RUNS),
       }),
     drain: async (jobs) => {
+      outbox.lookAlone()
       const timer = setTimeout(() => hardStop.abort(), options.drainMs ?? DRAIN_MS)
       await jobs
       clearTimeout(timer)

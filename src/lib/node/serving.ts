@@ -38,6 +38,8 @@ export interface ServingOptions {
   readonly now: () => number
   readonly signal: AbortSignal
   readonly pollMs: number
+  /** Told of each latest block. */
+  readonly onHead: (latest: Head) => void
   readonly answererOf: (now: Pick<AnswererOptions, 'nowSec' | 'blockTag'>) => Answerer
   /** Waits for what was sent, as long as it sees fit. */
   readonly drain: (jobs: Promise<unknown>) => Promise<void>
@@ -68,6 +70,7 @@ export function createServing(options: ServingOptions): Serving {
 
   function see(latest: Head): void {
     latestBlock = latest.number
+    options.onHead(latest)
     clock.set(latest.timestampSec)
   }
 

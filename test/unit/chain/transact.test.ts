@@ -5,9 +5,8 @@ import { testTokenArtifact } from '../../../src/lib/abi/test-token.js'
 import { broadcast } from '../../../src/lib/chain/broadcast.js'
 import { encodeCall, encodeDeploy, parseLogs, readContract } from '../../../src/lib/chain/contracts.js'
 import { openChain } from '../../../src/lib/chain/provider.js'
-import { createSigner, type ChainSigner } from '../../../src/lib/chain/signer.js'
+import { createSigner, hashOf, type ChainSigner } from '../../../src/lib/chain/signer.js'
 import {
-  hashOf,
   prepareTransaction,
   sendTransaction,
   simulateTransaction,

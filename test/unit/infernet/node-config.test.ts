@@ -48,6 +48,10 @@ describe('parseNodeConfig', () => {
       payment_address: null,
       allowed_sim_errors: [],
       finalize_expired_proofs: false,
+      max_fee_per_gas: null,
+      priority_fee_per_gas: null,
+      replace_after_blocks: 3,
+      min_profit: null,
     })
     expect(config.containers[0]).toEqual({
       id: 'a',

@@ -68,6 +68,7 @@ export function nodeEventRecord(event: NodeEvent): LogRecord {
     case 'paymentAwaited':
     case 'containerFailed':
     case 'deliveryFailed':
+    case 'deliveryReplaced':
     case 'deliveryPending':
     case 'rpcFailed':
     case 'imageNotPulled':
@@ -108,6 +109,7 @@ const WORDS: Readonly<Record<NodeEvent['type'], string>> = {
   resumed: 'answer taken up again',
   deliveryFailed: 'delivery failed',
   deliverySent: 'delivery sent',
+  deliveryReplaced: 'delivery signed again at a higher price',
   deliveryPending: 'delivery is not mined yet',
   delivered: 'delivered',
   bondApproved: 'bonds approved',
