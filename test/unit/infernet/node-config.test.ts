@@ -39,6 +39,25 @@ describe('parseNodeConfig', () => {
     expect(warnings).toEqual([])
   })
 
+  it('reads what the operator sets for fees, and writes it again', () => {
+    const wallet = {
+      max_fee_per_gas: '50000000000',
+      priority_fee_per_gas: 0,
+      replace_after_blocks: 5,
+      min_profit: 1,
+    }
+
+    const { config } = parseNodeConfig({ chain: { wallet } })
+
+    expect(config.chain.wallet).toMatchObject({
+      max_fee_per_gas: 50_000_000_000n,
+      priority_fee_per_gas: 0n,
+      replace_after_blocks: 5,
+      min_profit: 1n,
+    })
+    expect(parseNodeConfig(parseJson(renderNodeConfig(config), 'config.json')).config).toEqual(config)
+  })
+
   it('gives the defaults of a container and of a wallet', () => {
     const { config } = parseNodeConfig({ chain: { wallet: {} }, containers: [{ id: 'a', image: 'a' }] })
 

@@ -76,6 +76,21 @@ describe('openJournal', () => {
     expect(answer?.signed).toEqual({ hash: HASH, raw: '0x02f8', nonce: 4 })
   })
 
+  it('keeps all that was signed for one nonce, as any of it may be mined', async () => {
+    const journal = await openJournal(path, OWNER)
+    await journal.append(COMPUTED)
+    await journal.append(SIGNED)
+    const replaced = [{ hash: SIGNED.hash, raw: SIGNED.raw }]
+    await journal.append({ ...SIGNED, raw: '0x02f9', replaced })
+    await kill(journal)
+
+    const once = await reopened(({ state }) => state.answers.get('7:2'))
+    const twice = await reopened(({ state }) => state.answers.get('7:2'))
+
+    expect(once?.signed).toEqual({ hash: HASH, raw: '0x02f9', nonce: 4, replaced })
+    expect(twice).toEqual(once)
+  })
+
   it('forgets a signature that became void and keeps the answer', async () => {
     const journal = await openJournal(path, OWNER)
     await journal.append(COMPUTED)
