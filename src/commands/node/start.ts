@@ -9,7 +9,7 @@ import {
   trustedProxyFlag,
   type KeyFlags,
 } from '../../lib/cli/flags.js'
-import { NodeCommand, nodeConfigFlags } from '../../lib/cli/node-command.js'
+import { NodeCommand, nodeConfigFlags, nodeFaceFlags } from '../../lib/cli/node-command.js'
 import {
   countNodeEvent,
   nodeEventRecord,
@@ -57,10 +57,6 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
       summary: 'REST port instead of server.port; 0 takes a free one.',
       env: 'FLOCK_NODE_PORT',
     }),
-    'open-status': Flags.boolean({
-      summary: 'Answer /metrics and flock node status to other machines, too.',
-      env: 'FLOCK_NODE_OPEN_STATUS',
-    }),
     'fallback-rpc-url': Flags.string({
       summary:
         'Endpoint to ask when the first one is not well, repeatable; instead of chain.fallback_rpc_urls.',
@@ -69,7 +65,7 @@ export default class NodeStartCommand extends NodeCommand<NodeStartJson> {
       multiple: true,
       parse: async (input) => parseRpcUrl(input, '--fallback-rpc-url'),
     }),
-    'trusted-proxy': trustedProxyFlag(),
+    ...nodeFaceFlags,
     journal: Flags.string({
       summary:
         'Journal file; by default one per chain and account in .flock beside flock.yaml or the configuration.',

@@ -161,14 +161,6 @@ export const urlFlag = Flags.custom<string>({
   parse: async (input, _context, options) => parseUrl(input, `--${options.name}`),
 })
 
-/** Proxies that a server believes. */
-export const trustedProxyFlag = () =>
-  Flags.string({
-    summary: 'Proxy whose X-Forwarded-For tells who a REST client is, repeatable; none by default.',
-    helpValue: '<ip or block>',
-    multiple: true,
-  })
-
 /** A flag that takes a TCP port. */
 export const portFlag = Flags.custom<number>({
   helpValue: '<port>',

@@ -21,6 +21,19 @@ export const nodeConfigFlags = {
   }),
 }
 
+/** What the REST face tells whom. */
+export const nodeFaceFlags = {
+  'open-status': Flags.boolean({
+    summary: 'Answer /metrics and flock node status to other machines, too.',
+    env: 'FLOCK_NODE_OPEN_STATUS',
+  }),
+  'trusted-proxy': Flags.string({
+    summary: 'Proxy whose X-Forwarded-For tells who a REST client is, repeatable; none by default.',
+    helpValue: '<ip or block>',
+    multiple: true,
+  }),
+}
+
 /** Base of the commands that run a node or look at one. */
 export abstract class NodeCommand<T extends object> extends FlockCommand<T> {
   /** @throws NODE_CONFIG_INVALID when nothing says where it is */
