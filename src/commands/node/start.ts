@@ -1,14 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createSigner } from '../../lib/chain/signer.js'
-import {
-  Flags,
-  keyFlags,
-  parseRpcUrl,
-  portFlag,
-  trustedProxyFlag,
-  type KeyFlags,
-} from '../../lib/cli/flags.js'
+import { Flags, keyFlags, parseRpcUrl, portFlag, type KeyFlags } from '../../lib/cli/flags.js'
 import { NodeCommand, nodeConfigFlags, nodeFaceFlags } from '../../lib/cli/node-command.js'
 import {
   countNodeEvent,
