@@ -7,15 +7,13 @@ import type { OutboxCore } from './outbox-core.js'
 import { emptyCall, signAttempt, toSigned, type Attempt, type Entry } from './outbox-entry.js'
 import { simulateTransaction, withGasMargin } from './transact.js'
 
-/** Raises of a transaction that no pool takes as it is. */
-const MAX_BIDS = 12
-
 /** Tries until a node takes it: whether an unanswered try arrived is unknown, so the bytes stay the same. */
 export async function handOver(core: OutboxCore, entry: Entry, first: Attempt): Promise<void> {
   const { nonces, stop } = core
   let attempt = first
   /** True once a try had no answer, after which somebody may have it. */
   let isUncertain = entry.attempts.length > 1
+  let bidAtBlock: number | null = null
   try {
     for (let tries = 1; core.has(entry); tries += 1) {
       const fault = await tryBroadcast(core, attempt)
@@ -24,9 +22,10 @@ export async function handOver(core: OutboxCore, entry: Entry, first: Attempt): 
         return
       }
       if (stop.aborted || !core.has(entry)) return
-      const raised = isTooCheap(fault) && tries <= MAX_BIDS ? await bid(core, entry, attempt.isEmpty) : null
-      if (raised !== null) {
-        attempt = raised
+      if (isTooCheap(fault) && bidAtBlock !== core.latestBlock()) {
+        // Once a block: the fees of the next one are not known before.
+        bidAtBlock = core.latestBlock()
+        attempt = (await bid(core, entry, attempt.isEmpty)) ?? attempt
         continue
       }
       isUncertain ||= fault.kind === 'unavailable'
@@ -42,7 +41,7 @@ export async function handOver(core: OutboxCore, entry: Entry, first: Attempt): 
         core.end(entry).resolve(null)
         return
       }
-      await sleep(core.onFault(fault, tries), stop)
+      await sleep(isTooCheap(fault) ? core.chain.pollIntervalMs : core.onFault(fault, tries), stop)
     }
   } catch (error) {
     // Its nonce may be used by what was handed over before: the chain tells.
