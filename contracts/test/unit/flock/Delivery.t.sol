@@ -127,11 +127,13 @@ contract DeliveryTest is FlockTest {
 
     function test_deliver_revertsWhenReceiptWasMadeForAnotherInterval() public {
         uint32 id = ask();
-        UsageReceipt memory receipt = receiptFor(id, 2, node, 17, 23);
-        bytes memory signature = sign(receipt);
-        _expect(abi.encodeWithSelector(IUsageMeter.ReceiptIntervalMismatch.selector, uint32(1), uint32(2)));
-        vm.prank(node);
-        coordinator.deliverCompute(id, 1, "", output(receipt), signature, address(0));
+        for (uint32 other = 0; other < 3; other += 2) {
+            UsageReceipt memory receipt = receiptFor(id, other, node, 17, 23);
+            bytes memory signature = sign(receipt);
+            _expect(abi.encodeWithSelector(IUsageMeter.ReceiptIntervalMismatch.selector, uint32(1), other));
+            vm.prank(node);
+            coordinator.deliverCompute(id, 1, "", output(receipt), signature, address(0));
+        }
     }
 
     function test_deliver_revertsForUnlistedNode() public {

@@ -30,6 +30,17 @@ contract EpochSetTest is Test {
         assertEq(set.latestUpTo(65_535), 65_535, "the last day there is");
     }
 
+    function test_latestUpTo_knowsTheFirstAndTheLastBitOfAWord() public {
+        set.insert(0);
+        assertEq(set.latestUpTo(65_535), 0, "day zero, asked in another word");
+        set.insert(255);
+        assertEq(set.latestUpTo(300), 255, "when no other word has any");
+        set.insert(512);
+
+        assertEq(set.latestUpTo(767), 512, "from the other end of the word");
+        assertEq(set.latestUpTo(768), 512, "from the word behind");
+    }
+
     function test_insert_changesNothingTheSecondTime() public {
         set.insert(700);
         set.insert(700);
