@@ -109,7 +109,8 @@ function endOfWord(json: string, from: number): number {
 }
 
 /** Where the string ends that begins at a quote. */
-function endOfString(json: string, from: number): number {
+/** Where a string ends that begins at `from`: the place of its last quote. */
+export function endOfString(json: string, from: number): number {
   let at = from + 1
   while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1
   return at

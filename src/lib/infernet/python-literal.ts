@@ -1,4 +1,5 @@
 import { FlockError } from '../errors.js'
+import { endOfString } from '../json-text.js'
 
 /** What Python's `repr` cannot print as it is: control, format, unassigned, private and separator characters. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/u
@@ -10,7 +11,8 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '\t': '\\t',
 }
 
-const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|true|false|null|[[\]{}:,]/g
+/** All but strings: a regular expression runs out of stack on one with millions of escapes. */
+const PLAIN_TOKEN = /-?\d[\d.eE+-]*|true|false|null|[[\]{}:,]/
 
 const WORDS: Readonly<Record<string, string>> = {
   true: 'True',
@@ -35,7 +37,16 @@ export function pythonLiteralOfJson(json: string): string {
     // No cause: the parser's own message quotes the text, and answers stay out of logs.
     throw new FlockError('JSON_INVALID', 'The answer of a container is not valid JSON.')
   }
-  return (json.match(JSON_TOKEN) ?? []).map(literalOf).join('')
+  const plain = new RegExp(PLAIN_TOKEN, 'y')
+  let literal = ''
+  for (let at = 0; at < json.length;) {
+    plain.lastIndex = at
+    const token = json[at] === '"' ? json.slice(at, endOfString(json, at) + 1) : (plain.exec(json)?.[0] ?? '')
+    literal += literalOf(token)
+    // Between tokens there are blanks.
+    at += Math.max(token.length, 1)
+  }
+  return literal
 }
 
 function literalOf(token: string): string {

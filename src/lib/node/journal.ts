@@ -115,13 +115,22 @@ function createJournal(file: LineFile, state: MutableState, owner: JournalOwner)
     stringifyJson({ format: FORMAT, ...owner }),
     ...state.records().map((record) => stringifyJson(record)),
   ]
+  let isCompacting = false
+  const compact = async () => {
+    isCompacting = true
+    await file.replace(snapshot).finally(() => {
+      isCompacting = false
+    })
+  }
   return {
     state: state.view,
-    compact: () => file.replace(snapshot),
+    compact,
     append: async (record: JournalRecord) => {
       state.apply(record)
       await file.append(stringifyJson(record))
-      if (file.sizeBytes() > COMPACT_BYTES + 2 * file.replacedBytes()) await file.replace(snapshot)
+      const isLarge = file.sizeBytes() > COMPACT_BYTES + 2 * file.replacedBytes()
+      // Of many that find it large at once, one writes it anew.
+      if (isLarge && !isCompacting) await compact()
     },
     close: () => file.close(),
   }

@@ -29,6 +29,7 @@ describe('Python literals', () => {
     const deep = '['.repeat(5_000) + ']'.repeat(5_000)
 
     expect(pythonLiteralOfJson(JSON.stringify(long))).toHaveLength(long.length + 2)
+    expect(pythonLiteralOfJson(JSON.stringify('\n'.repeat(4_000_000)))).toHaveLength(8_000_002)
     expect(pythonLiteralOfJson(deep)).toBe(deep)
   })
 
