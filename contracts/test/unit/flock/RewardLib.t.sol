@@ -142,6 +142,14 @@ contract RewardLibTest is Test {
         );
     }
 
+    function test_spreadDown_keepsWhatIsLeftOverWhenItEndsAtTheEndOfItsRange() public pure {
+        (uint256 spread, uint256 perShare, uint256 carry) = RewardLib.spreadDown(15, MAX_PER_SHARE - 1, 0, 10 * SCALE);
+
+        assertEq(spread, 15, "all of it");
+        assertEq(perShare, MAX_PER_SHARE, "the end itself");
+        assertEq(carry, 5 * SCALE, "a third is left over for the next");
+    }
+
     function test_spreadDown_fillsItsRangeToTheLastUnit() public pure {
         (uint256 spread, uint256 perShare, uint256 carry) = RewardLib.spreadDown(1, MAX_PER_SHARE - SCALE, 0, 1);
         assertEq(spread, 1, "fits");
