@@ -66,7 +66,7 @@ describe('flock', () => {
     ['a topic with a command that it lacks', ['models', 'shwo'], 'USAGE_INVALID'],
     ['help for a command that does not exist', ['frobnicate', '--help'], 'USAGE_INVALID'],
     ['flags that exclude each other', ['init', '-q', '-v'], 'USAGE_INVALID'],
-    ['an RPC URL that is none', ['init', '--rpc-url', 'ws://x'], 'USAGE_INVALID'],
+    ['an RPC URL that is none', ['init', '--rpc-url', 'ftp://x'], 'USAGE_INVALID'],
     ['a timeout that is none', ['init', '--timeout', '0'], 'USAGE_INVALID'],
   ])('refuses %s with the same code in text and JSON', async (_, args, code) => {
     const [text, json] = await Promise.all([runCommand(args), runCommand([...args, '--json'])])

@@ -173,13 +173,19 @@ export const portFlag = Flags.custom<number>({
 
 /** @throws USAGE_INVALID */
 export function parseRpcUrl(input: string, what: string): string {
-  return /^wss?:\/\//i.test(input) && URL.canParse(input) ? input : parseUrl(input, what)
+  return requireUrl(input, what, ['http', 'https', 'ws', 'wss'])
 }
 
 /** @throws USAGE_INVALID */
 export function parseUrl(input: string, what: string): string {
-  if (URL.canParse(input) && /^https?:$/.test(new URL(input).protocol)) return input
-  throw new FlockError('USAGE_INVALID', `${what}: this is not an http or https URL.`, {
+  return requireUrl(input, what, ['http', 'https'])
+}
+
+function requireUrl(input: string, what: string, protocols: readonly string[]): string {
+  if (URL.canParse(input) && protocols.includes(new URL(input).protocol.slice(0, -1))) return input
+  const [last, ...others] = [...protocols].reverse()
+  const named = `${others.reverse().join(', ')} or ${last}`
+  throw new FlockError('USAGE_INVALID', `${what}: this is not an ${named} URL.`, {
     details: { what },
     hint: `${what} https://host:port/path`,
   })
