@@ -2,7 +2,7 @@
 import { toFlockError, type FlockError } from '../errors.js'
 import { sleep } from '../retry.js'
 import { broadcast } from './broadcast.js'
-import { raiseFees } from './fee-policy.js'
+import { chooseFees, raiseFees } from './fee-policy.js'
 import type { OutboxCore } from './outbox-core.js'
 import { emptyCall, signAttempt, toSigned, type Attempt, type Entry } from './outbox-entry.js'
 import { simulateTransaction, withGasMargin } from './transact.js'
@@ -63,12 +63,21 @@ export async function offer(core: OutboxCore, entry: Entry, attempt: Attempt): P
   else if ((await tryBroadcast(core, raised)) === null) markSent(core, entry, raised)
 }
 
-/** Signs once more for the same nonce, at a higher price; null when there is no room for a raise. */
-export async function bid(core: OutboxCore, entry: Entry, isEmpty: boolean): Promise<Attempt | null> {
+/**
+ * Signs once more for the same nonce, at a higher price; null when there is no room for a raise.
+ * @param isGone whether no node has what was signed before: then today's price will do where a raise would be too much
+ */
+export async function bid(
+  core: OutboxCore,
+  entry: Entry,
+  isEmpty: boolean,
+  isGone = false,
+): Promise<Attempt | null> {
   const { chain, signer } = core
   const before = entry.attempts.at(-1)
   if (before === undefined) return null
-  const fees = raiseFees(before.fees, await core.quote(), core.policy)
+  const quote = await core.quote()
+  const fees = raiseFees(before.fees, quote, core.policy) ?? (isGone ? chooseFees(quote, core.policy) : null)
   if (fees === null) return null
   const call = isEmpty || entry.task === null ? null : entry.task.call
   const gasLimit =

@@ -103,7 +103,7 @@ async function revive(core: OutboxCore, entry: Entry, highest: Entry | undefined
   }
   const isEmpty = newest.isEmpty || entry.doomed !== null
   const isDropped = isUnknown && isEmpty === newest.isEmpty
-  const attempt = isDropped ? newest : await bid(core, entry, isEmpty)
+  const attempt = isDropped ? newest : await bid(core, entry, isEmpty, isUnknown)
   if (attempt === null) entry.task?.onStalled(toSigned(newest))
   else await offer(core, entry, attempt)
 }
