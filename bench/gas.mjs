@@ -11,6 +11,8 @@ import { testTokenArtifact } from '../dist/lib/abi/test-token.js'
 import { MAX_UINT256, createModels, createRequests, deployConsumers, withWorld } from './lib/gas-world.mjs'
 
 const TEN = 10
+/** Beside the one there is: a thousand. */
+const MANY_DELEGATORS = 999
 const FLOCK = 10n ** 18n
 const NOBODY_ELSE = `0x${'00'.repeat(20)}`
 const snapshotPath = new URL('../contracts/snapshots/gas.json', import.meta.url)
@@ -139,6 +141,10 @@ async function runScenarios(world) {
     limit: 30_000,
     aim: 20_000,
   })
+  await requests.answer(small)
+  add('delivery, 1 delegator', (await requests.answer(small)).gas)
+  await world.delegateByMany(operator.address, MANY_DELEGATORS)
+  add('delivery, 1,000 delegators', (await requests.answer(small)).gas)
   return rows
 }
 

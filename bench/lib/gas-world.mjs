@@ -10,6 +10,7 @@ import { modelHostConsumerArtifact } from '../../dist/lib/abi/model-host-consume
 import { modelRegistryArtifact } from '../../dist/lib/abi/model-registry.js'
 import { rewardDistributorArtifact } from '../../dist/lib/abi/reward-distributor.js'
 import { stakeVaultArtifact } from '../../dist/lib/abi/stake-vault.js'
+import { testTokenArtifact } from '../../dist/lib/abi/test-token.js'
 import { encodeCall, encodeDeploy, readContract } from '../../dist/lib/chain/contracts.js'
 import { openChain } from '../../dist/lib/chain/provider.js'
 import { createSigner } from '../../dist/lib/chain/signer.js'
@@ -26,6 +27,7 @@ const PROMPT = 'a'.repeat(256)
 const ANSWER = 'b'.repeat(128)
 export const MAX_UINT256 = 2n ** 256n - 1n
 const DAY_SEC = 86_400
+const TOKEN = 10n ** 18n
 
 /** Runs scenarios on a chain of their own; `use` is given the world. */
 export async function withWorld(use) {
@@ -79,6 +81,32 @@ function createWorld({ accounts, record, chainId }, chain) {
       const noon = (Math.floor((await now()) / DAY_SEC) + 1) * DAY_SEC + DAY_SEC / 2
       await rpc('evm_setNextBlockTimestamp', [noon])
       await rpc('evm_mine', [])
+    },
+    /** Has so many further accounts delegate one token each to an operator, many in a block. */
+    async delegateByMany(operator, count) {
+      const [token, vault] = [at('PaymentToken'), at('StakeVault')]
+      const calls = (from) => [
+        [token, encodeCall(testTokenArtifact, 'mint', [from, TOKEN])],
+        [token, encodeCall(testTokenArtifact, 'approve', [vault, TOKEN])],
+        [vault, encodeCall(stakeVaultArtifact, 'delegate', [operator, TOKEN])],
+      ]
+      await rpc('anvil_autoImpersonateAccount', [true])
+      await rpc('evm_setAutomine', [false])
+      const hashes = []
+      for (let nth = 1; nth <= count; nth += 1) {
+        const from = `0x${(0xde1e_0000 + nth).toString(16).padStart(40, '0')}`
+        await rpc('anvil_setBalance', [from, `0x${TOKEN.toString(16)}`])
+        for (const [to, data] of calls(from))
+          hashes.push(await rpc('eth_sendTransaction', [{ from, to, data, gas: '0x40000' }]))
+        // A block takes the transactions of some forty accounts.
+        if (nth % 40 === 0 || nth === count) await rpc('evm_mine', [])
+      }
+      await rpc('evm_setAutomine', [true])
+      await rpc('anvil_autoImpersonateAccount', [false])
+      const receipts = await Promise.all(
+        hashes.slice(-3).map((hash) => chain.provider.getTransactionReceipt(hash)),
+      )
+      if (receipts.some((receipt) => receipt?.status !== 1)) throw new Error('a delegation was refused')
     },
     chain,
     chainId,
