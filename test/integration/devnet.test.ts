@@ -22,7 +22,8 @@ afterEach(async () => {
     child.kill('SIGKILL')
     await result
   }
-  rmSync(cwd, { recursive: true, force: true })
+  // A chain whose command was killed writes its state before it ends.
+  rmSync(cwd, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 })
 })
 
 function start(...args: string[]): RunningCommand {

@@ -24,7 +24,14 @@ afterEach(async () => {
 })
 
 function discover(options: Partial<DiscoveryOptions> = {}, seen: CoordinatorView = view) {
-  const defaults = { lastId: 0, trailBlocks: 0, batchSize: 100, pollMs: 5, signal: stop.signal, now: () => performance.now() }
+  const defaults = {
+    lastId: 0,
+    trailBlocks: 0,
+    batchSize: 100,
+    pollMs: 5,
+    signal: stop.signal,
+    now: () => performance.now(),
+  }
   return discoverSubscriptions(seen, { ...defaults, ...options })
 }
 
