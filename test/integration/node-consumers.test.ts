@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { eip712CoordinatorArtifact } from '../../src/lib/abi/eip712-coordinator.js'
 import { inboxArtifact } from '../../src/lib/abi/inbox.js'
@@ -8,16 +6,11 @@ import { parseLogs } from '../../src/lib/chain/contracts.js'
 import { ZERO_ADDRESS, type Address, type Hex } from '../../src/lib/hex.js'
 import { containerIdOf } from '../../src/lib/infernet/container-id.js'
 import { decodeDelivered } from '../../src/lib/infernet/payload.js'
-import { startHttpServer, type TestServer } from '../helpers/http-server.js'
-import { startNode, type NodeSettings, type WatchedNode } from '../helpers/node-world.js'
+import { openPaidStage, type PaidStage } from '../helpers/paid-stage.js'
 import { createPaidWorld, type PaidWorld } from '../helpers/paid-world.js'
-import { createTempDir } from '../helpers/temp-dir.js'
 
 let world: PaidWorld
-let dir: string
-let container: TestServer
-let asked: Record<string, unknown>[] = []
-let nodes: WatchedNode[] = []
+let stage: PaidStage
 
 beforeAll(async () => {
   world = await createPaidWorld()
@@ -26,36 +19,10 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 beforeEach(async () => {
-  dir = await createTempDir()
-  asked = []
-  container = await startHttpServer((body, response) => {
-    asked.push(JSON.parse(body) as Record<string, unknown>)
-    response.writeHead(200, { 'content-type': 'application/json' })
-    const fields = { raw_input: '', processed_input: '', processed_output: '' }
-    response.end(JSON.stringify({ ...fields, raw_output: 'c0de', proof: 'beef' }))
-  })
+  stage = await openPaidStage(world)
 })
 
-afterEach(async () => {
-  await Promise.all(nodes.map((node) => node.stop()))
-  nodes = []
-  await container.close()
-  await rm(dir, { recursive: true, force: true })
-})
-
-async function start(settings: Partial<NodeSettings> = {}): Promise<WatchedNode> {
-  const { nodeWallet } = world
-  const node = await startNode(world, {
-    journalPath: join(dir, 'node.ndjson'),
-    containers: { echo: container.url },
-    ...settings,
-    wallet: { payment_address: nodeWallet, ...settings.wallet },
-    options: { fundsRecheckMs: 25, ...settings.options },
-  })
-  nodes.push(node)
-  await node.waitFor('synced')
-  return node
-}
+afterEach(() => stage.close())
 
 /** Sends a call that creates a subscription and returns its id. */
 async function askOf(consumer: Address, name: string, args: readonly unknown[]): Promise<number> {
@@ -66,13 +33,13 @@ async function askOf(consumer: Address, name: string, args: readonly unknown[]):
 describe('a consumer', () => {
   it('that asks by callback is given the answer to the inputs it stored', async () => {
     const consumer = await world.deploy('AskingCallbackConsumer', [world.registry])
-    const node = await start()
+    const node = await stage.start()
 
     const args = ['echo', '0xabcd', 1, ZERO_ADDRESS, 0n, ZERO_ADDRESS, ZERO_ADDRESS]
     const id = await askOf(consumer, 'AskingCallbackConsumer', args)
     await node.waitFor('delivered', (event) => event.id === id)
 
-    expect(asked).toMatchObject([{ source: 0, destination: 0, data: 'abcd', requires_proof: false }])
+    expect(stage.asked).toMatchObject([{ source: 0, destination: 0, data: 'abcd', requires_proof: false }])
     const artifact = world.artifactOf('AskingCallbackConsumer')
     const output = await world.read<Hex>(consumer, artifact, 'lastOutput')
     expect(decodeDelivered(output)).toEqual({ kind: 'fields', raw: '0xc0de', processed: '0x' })
@@ -80,7 +47,7 @@ describe('a consumer', () => {
 
   it('that asks lazily finds the answer in the Inbox', async () => {
     const inbox = await world.read<Address>(world.registry, infernetRegistryArtifact, 'INBOX')
-    const node = await start()
+    const node = await stage.start()
 
     const id = await world.create({ lazy: true })
     await node.waitFor('delivered', (event) => event.id === id)
@@ -94,9 +61,9 @@ describe('a consumer', () => {
   })
 
   it('that lists nodes is answered by those, and costs no other one a transaction', async () => {
-    const containers = { 'some-llm': container.url }
-    const listed = await start({ containers })
-    const other = await start({ containers, account: 4, journalPath: join(dir, 'other.ndjson') })
+    const containers = { 'some-llm': stage.container.url }
+    const listed = await stage.start({ containers })
+    const other = await stage.start({ containers, account: 4 })
     const consumer = await world.deploy('ListingConsumer', [world.registry, [listed.address]])
 
     const id = await askOf(consumer, 'ListingConsumer', [])
@@ -109,21 +76,20 @@ describe('a consumer', () => {
   })
 
   it('with a recurring subscription is answered in each interval that other nodes leave open', async () => {
-    const first = await start()
+    const first = await stage.start()
     const id = await world.create({ frequency: 2, period: 3600 })
     await first.waitFor('subscriptionAccepted', (event) => event.id === id)
     await world.advance(3600)
     await first.waitFor('delivered', (event) => event.id === id && event.interval === 1)
-    const askedBefore = asked.length
+    const askedBefore = stage.asked.length
 
-    const second = await start({ account: 4, journalPath: join(dir, 'other.ndjson') })
+    const second = await stage.start({ account: 4 })
     const closed = await second.waitFor('intervalClosed', (event) => event.id === id)
     await first.stop()
-    nodes = nodes.filter((node) => node !== first)
     await world.advance(3600)
     await second.waitFor('delivered', (event) => event.id === id && event.interval === 2)
 
     expect(closed).toMatchObject({ interval: 1, reason: 'filled' })
-    expect(asked.length - askedBefore).toBe(1)
+    expect(stage.asked.length - askedBefore).toBe(1)
   })
 })

@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { SigningKey } from 'ethers/crypto'
 import { ZERO_ADDRESS } from '../../src/lib/hex.js'
@@ -7,16 +5,11 @@ import { containerIdOf } from '../../src/lib/infernet/container-id.js'
 import { signDelegateSubscription } from '../../src/lib/infernet/delegated.js'
 import type { DelegatedRequest } from '../../src/lib/infernet/delegated-request.js'
 import type { Subscription } from '../../src/lib/infernet/subscription.js'
-import { startHttpServer, type TestServer } from '../helpers/http-server.js'
-import { startNode, type NodeSettings, type WatchedNode } from '../helpers/node-world.js'
+import { openPaidStage, type PaidStage } from '../helpers/paid-stage.js'
 import { createPaidWorld, type PaidWorld } from '../helpers/paid-world.js'
-import { createTempDir } from '../helpers/temp-dir.js'
 
 let world: PaidWorld
-let dir: string
-let container: TestServer
-let asked: Record<string, unknown>[] = []
-let nodes: WatchedNode[] = []
+let stage: PaidStage
 
 beforeAll(async () => {
   world = await createPaidWorld()
@@ -25,36 +18,10 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 beforeEach(async () => {
-  dir = await createTempDir()
-  asked = []
-  container = await startHttpServer((body, response) => {
-    asked.push(JSON.parse(body) as Record<string, unknown>)
-    response.writeHead(200, { 'content-type': 'application/json' })
-    const fields = { raw_input: '', processed_input: '', processed_output: '' }
-    response.end(JSON.stringify({ ...fields, raw_output: 'c0de', proof: 'beef' }))
-  })
+  stage = await openPaidStage(world)
 })
 
-afterEach(async () => {
-  await Promise.all(nodes.map((node) => node.stop()))
-  nodes = []
-  await container.close()
-  await rm(dir, { recursive: true, force: true })
-})
-
-async function start(settings: Partial<NodeSettings> = {}): Promise<WatchedNode> {
-  const { nodeWallet } = world
-  const node = await startNode(world, {
-    journalPath: join(dir, 'node.ndjson'),
-    containers: { echo: container.url },
-    ...settings,
-    wallet: { payment_address: nodeWallet, ...settings.wallet },
-    options: { fundsRecheckMs: 25, ...settings.options },
-  })
-  nodes.push(node)
-  await node.waitFor('synced')
-  return node
-}
+afterEach(() => stage.close())
 
 const EXPIRY = 4_102_444_800
 let nonce = 100
@@ -90,7 +57,7 @@ async function signed(
 
 describe('a delegated subscription', () => {
   it('is created and answered in one transaction, with the data that came along', async () => {
-    const node = await start()
+    const node = await stage.start()
     const request = await signed()
 
     const refusal = await node.intake.accept(request)
@@ -99,15 +66,15 @@ describe('a delegated subscription', () => {
 
     expect(refusal).toBeNull()
     expect(delivered.id).toBeLessThan(0)
-    expect(asked).toMatchObject([
+    expect(stage.asked).toMatchObject([
       { source: 1, destination: 0, data: { prompt: 'hi' }, requires_proof: false },
     ])
     expect(await world.lastAnswer()).toMatchObject({ interval: 1n, redundancy: 1n, node: node.address })
   })
 
   it('goes on under its id on chain: later intervals get what the consumer gives', async () => {
-    const node = await start()
-    const before = asked.length
+    const node = await stage.start()
+    const before = stage.asked.length
 
     await node.intake.accept(await signed({ period: 3600, frequency: 2 }))
     const first = await node.waitFor('delivered')
@@ -116,27 +83,26 @@ describe('a delegated subscription', () => {
     const second = await node.waitFor('delivered', ({ id }) => id === taken.id)
 
     expect([first.interval, second.interval]).toEqual([1, 2])
-    expect(asked.slice(before)).toMatchObject([{ source: 1 }, { source: 0, data: '' }])
+    expect(stage.asked.slice(before)).toMatchObject([{ source: 1 }, { source: 0, data: '' }])
   })
 
   it('survives a restart before it is due', async () => {
-    const first = await start()
+    const first = await stage.start()
     const request = await signed({ activeAt: (await nowSec()) + 3600 })
     await first.intake.accept(request)
     await first.stop()
-    nodes = []
 
-    const node = await start()
+    const node = await stage.start()
     await node.waitFor('delegatedAccepted', (event) => event.nonce === request.nonce)
     await world.advance(3600)
     await node.waitFor('delivered')
 
-    expect(asked).toMatchObject([{ data: { prompt: 'hi' } }])
+    expect(stage.asked).toMatchObject([{ data: { prompt: 'hi' } }])
   })
 
   it('is answered once when it comes twice, and by other nodes as long as it wants answers', async () => {
-    const node = await start()
-    const other = await start({ journalPath: join(dir, 'other.ndjson'), account: 4 })
+    const node = await stage.start()
+    const other = await stage.start({ account: 4 })
     const request = await signed({ redundancy: 2 })
 
     await Promise.all([node.intake.accept(request), node.intake.accept(request)])
@@ -152,7 +118,7 @@ describe('a delegated subscription', () => {
   })
 
   it('is paid for like one on chain', async () => {
-    const node = await start({ container: { accepted_payments: { [world.paymentToken]: 50 } } })
+    const node = await stage.start({ container: { accepted_payments: { [world.paymentToken]: 50 } } })
     const terms = { paymentToken: world.paymentToken, wallet: world.wallet }
     const before = await world.balanceOf(world.nodeWallet, world.paymentToken)
 
@@ -168,7 +134,7 @@ describe('a delegated subscription', () => {
   })
 
   it('is refused, with a reason, when the chain would refuse it', async () => {
-    const node = await start()
+    const node = await stage.start()
     const request = await signed()
     const used = await signed()
     await node.intake.accept(used)

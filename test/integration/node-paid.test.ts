@@ -1,18 +1,12 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { walletArtifact } from '../../src/lib/abi/wallet.js'
 import { ZERO_ADDRESS } from '../../src/lib/hex.js'
-import { startHttpServer, type TestServer } from '../helpers/http-server.js'
-import { startNode, type NodeSettings, type WatchedNode } from '../helpers/node-world.js'
+import { startHttpServer } from '../helpers/http-server.js'
+import { openPaidStage, type PaidStage } from '../helpers/paid-stage.js'
 import { createPaidWorld, type PaidWorld } from '../helpers/paid-world.js'
-import { createTempDir } from '../helpers/temp-dir.js'
 
 let world: PaidWorld
-let dir: string
-let container: TestServer
-let asked: Record<string, unknown>[] = []
-let nodes: WatchedNode[] = []
+let stage: PaidStage
 
 beforeAll(async () => {
   world = await createPaidWorld()
@@ -21,36 +15,10 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 beforeEach(async () => {
-  dir = await createTempDir()
-  asked = []
-  container = await startHttpServer((body, response) => {
-    asked.push(JSON.parse(body) as Record<string, unknown>)
-    response.writeHead(200, { 'content-type': 'application/json' })
-    const fields = { raw_input: '', processed_input: '', processed_output: '' }
-    response.end(JSON.stringify({ ...fields, raw_output: 'c0de', proof: 'beef' }))
-  })
+  stage = await openPaidStage(world)
 })
 
-afterEach(async () => {
-  await Promise.all(nodes.map((node) => node.stop()))
-  nodes = []
-  await container.close()
-  await rm(dir, { recursive: true, force: true })
-})
-
-async function start(settings: Partial<NodeSettings> = {}): Promise<WatchedNode> {
-  const { nodeWallet } = world
-  const node = await startNode(world, {
-    journalPath: join(dir, 'node.ndjson'),
-    containers: { echo: container.url },
-    ...settings,
-    wallet: { payment_address: nodeWallet, ...settings.wallet },
-    options: { fundsRecheckMs: 25, ...settings.options },
-  })
-  nodes.push(node)
-  await node.waitFor('synced')
-  return node
-}
+afterEach(() => stage.close())
 
 describe('a paid subscription', () => {
   it.each(['the native token', 'an ERC-20'])(
@@ -59,7 +27,7 @@ describe('a paid subscription', () => {
       const paymentToken = kind === 'an ERC-20' ? world.paymentToken : ZERO_ADDRESS
       await world.fund(paymentToken, 1_000_000n)
       const before = await world.balanceOf(world.nodeWallet, paymentToken)
-      const node = await start({
+      const node = await stage.start({
         container: { accepted_payments: { [paymentToken.toLowerCase()]: 1_000_000 } },
       })
 
@@ -74,11 +42,11 @@ describe('a paid subscription', () => {
   )
 
   it('waits for a wallet that holds or allows too little, and is answered once it does', async () => {
-    const node = await start()
+    const node = await stage.start()
 
     const id = await world.create({ amount: 7n, paymentToken: world.paymentToken })
     const held = await node.waitFor('paymentAwaited', (event) => event.id === id)
-    const askedBefore = asked.length
+    const askedBefore = stage.asked.length
     await world.fund(world.paymentToken, 7n)
     await node.waitFor('delivered', (event) => event.id === id)
 
@@ -87,13 +55,12 @@ describe('a paid subscription', () => {
   })
 
   it('waits on after a restart', async () => {
-    const first = await start()
+    const first = await stage.start()
     const id = await world.create({ amount: 11n, paymentToken: world.paymentToken })
     await first.waitFor('paymentAwaited', (event) => event.id === id)
     await first.stop()
-    nodes = []
 
-    const node = await start()
+    const node = await stage.start()
     await node.waitFor('paymentAwaited', (event) => event.id === id)
     await world.fund(world.paymentToken, 11n)
     const delivered = await node.waitFor('delivered', (event) => event.id === id)
@@ -102,7 +69,7 @@ describe('a paid subscription', () => {
   })
 
   it('is dropped when its wallet is none of the factory', async () => {
-    const node = await start()
+    const node = await stage.start()
 
     const id = await world.create({ amount: 1n, wallet: world.consumer })
     const dropped = await node.waitFor('subscriptionDropped', (event) => event.id === id)
@@ -127,7 +94,7 @@ describe('a paid subscription', () => {
         response.end('{"output":"kept"}')
       })()
     })
-    const node = await start({ containers: { echo: slow.url } })
+    const node = await stage.start({ containers: { echo: slow.url } })
 
     const id = await world.create({ amount: 13n, paymentToken: world.paymentToken })
     await node.waitFor('paymentAwaited', (event) => event.id === id)

@@ -1,17 +1,11 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { walletArtifact } from '../../src/lib/abi/wallet.js'
-import { startHttpServer, type TestServer } from '../helpers/http-server.js'
-import { startNode, type NodeSettings, type WatchedNode } from '../helpers/node-world.js'
+import type { WatchedNode } from '../helpers/node-world.js'
+import { openPaidStage, type PaidStage } from '../helpers/paid-stage.js'
 import { createPaidWorld, NODE, type PaidWorld } from '../helpers/paid-world.js'
-import { createTempDir } from '../helpers/temp-dir.js'
 
 let world: PaidWorld
-let dir: string
-let container: TestServer
-let asked: Record<string, unknown>[] = []
-let nodes: WatchedNode[] = []
+let stage: PaidStage
 
 beforeAll(async () => {
   world = await createPaidWorld()
@@ -20,37 +14,10 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 beforeEach(async () => {
-  dir = await createTempDir()
-  asked = []
-  container = await startHttpServer((body, response) => {
-    asked.push(JSON.parse(body) as Record<string, unknown>)
-    response.writeHead(200, { 'content-type': 'application/json' })
-    const fields = { raw_input: '', processed_input: '', processed_output: '' }
-    response.end(JSON.stringify({ ...fields, raw_output: 'c0de', proof: 'beef' }))
-  })
+  stage = await openPaidStage(world, { container: { generates_proofs: true } })
 })
 
-afterEach(async () => {
-  await Promise.all(nodes.map((node) => node.stop()))
-  nodes = []
-  await container.close()
-  await rm(dir, { recursive: true, force: true })
-})
-
-async function start(settings: Partial<NodeSettings> = {}): Promise<WatchedNode> {
-  const { nodeWallet } = world
-  const node = await startNode(world, {
-    journalPath: join(dir, 'node.ndjson'),
-    containers: { echo: container.url },
-    container: { generates_proofs: true },
-    ...settings,
-    wallet: { payment_address: nodeWallet, ...settings.wallet },
-    options: { fundsRecheckMs: 25, ...settings.options },
-  })
-  nodes.push(node)
-  await node.waitFor('synced')
-  return node
-}
+afterEach(() => stage.close())
 
 enum Verdict {
   Silent,
@@ -98,13 +65,13 @@ describe('an answer with a proof', () => {
   it('is bonded, and paid for when the verifier releases it at once', async () => {
     await setVerifier(Verdict.Valid)
     await fillNode(PRICE)
-    const node = await start()
+    const node = await stage.start()
 
     const id = await askVerified()
     await node.waitFor('delivered', (event) => event.id === id)
     const settled = await node.waitFor('proofSettled', (event) => event.id === id)
 
-    expect(asked).toMatchObject([{ requires_proof: true }])
+    expect(stage.asked).toMatchObject([{ requires_proof: true }])
     expect(settled.isPaid).toBe(true)
     // Without twice 5 % for the protocol, and the verifier's fee.
     expect((await balances())[0]).toBe(PRICE + 800_000n)
@@ -113,7 +80,7 @@ describe('an answer with a proof', () => {
   it('loses its bond when the verifier slashes it, and the operator hears of it', async () => {
     await setVerifier(Verdict.Invalid)
     await fillNode(PRICE)
-    const node = await start()
+    const node = await stage.start()
 
     const id = await askVerified()
     await node.waitFor('delivered', (event) => event.id === id)
@@ -125,11 +92,11 @@ describe('an answer with a proof', () => {
 
   it('is not computed before the wallet of the node holds the bond', async () => {
     await setVerifier(Verdict.Valid)
-    const node = await start()
+    const node = await stage.start()
 
     const id = await askVerified()
     const held = await node.waitFor('paymentAwaited', (event) => event.id === id)
-    const askedBefore = asked.length
+    const askedBefore = stage.asked.length
     await fillNode(PRICE)
     await node.waitFor('delivered', (event) => event.id === id)
 
@@ -142,7 +109,7 @@ describe('an answer with a proof', () => {
     await fillNode(3n * PRICE)
     const { paymentToken, verifier } = world
     await world.fund(paymentToken, 3n * PRICE)
-    const node = await start()
+    const node = await stage.start()
     await world.send('evm_setAutomine', [false])
 
     try {
@@ -168,14 +135,13 @@ describe('an answer with a proof', () => {
   it('whose verifier stays silent is finalised by the node after a week when it is told to', async () => {
     await setVerifier(Verdict.Silent)
     await fillNode(PRICE)
-    const first = await start({ wallet: { finalize_expired_proofs: true } })
+    const first = await stage.start({ wallet: { finalize_expired_proofs: true } })
     const id = await askVerified()
     await first.waitFor('delivered', (event) => event.id === id)
     await first.stop()
-    nodes = []
 
     await world.advance(WEEK_SEC)
-    const node = await start({ wallet: { finalize_expired_proofs: true } })
+    const node = await stage.start({ wallet: { finalize_expired_proofs: true } })
     const settled = await settle(node, id)
 
     expect(settled.isPaid).toBe(true)
@@ -185,14 +151,13 @@ describe('an answer with a proof', () => {
   it('whose verifier stays silent is reported after a week when the node is not told to finalise it', async () => {
     await setVerifier(Verdict.Silent)
     await fillNode(PRICE)
-    const first = await start()
+    const first = await stage.start()
     const id = await askVerified()
     await first.waitFor('delivered', (event) => event.id === id)
     await first.stop()
-    nodes = []
 
     await world.advance(WEEK_SEC)
-    const node = await start()
+    const node = await stage.start()
     const expired = await node.waitFor('proofExpired', (event) => event.id === id)
 
     expect(expired.interval).toBe(1)

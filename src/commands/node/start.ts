@@ -18,7 +18,8 @@ import { dockerSocketPath } from '../../lib/node/docker-socket.js'
 import { loadNodeConfig } from '../../lib/node/load-config.js'
 import { startManagedContainers, STOP_GRACE_SEC } from '../../lib/node/managed-containers.js'
 import { openNodeChain } from '../../lib/node/open-chain.js'
-import { createInfernetNode, type InfernetNode } from '../../lib/node/node.js'
+import { createInfernetNode } from '../../lib/node/node.js'
+import type { InfernetNode } from '../../lib/node/node-options.js'
 
 /** How long transactions that were sent are waited for at the end. */
 const DRAIN_MS = 30_000

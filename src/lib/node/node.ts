@@ -1,14 +1,10 @@
 /** The built-in Infernet node: discovery -> guard -> run -> deliver, with a journal and a REST face. */
-import { createHash } from 'node:crypto'
 import { eip712CoordinatorArtifact } from '../abi/eip712-coordinator.js'
 import { walletArtifact } from '../abi/wallet.js'
 import { createOutbox } from '../chain/outbox.js'
-import type { Chain } from '../chain/provider.js'
-import type { ChainSigner } from '../chain/signer.js'
 import { FlockError } from '../errors.js'
-import { ZERO_ADDRESS, type Address, type Hex } from '../hex.js'
+import { ZERO_ADDRESS, type Address } from '../hex.js'
 import { REPLACE_AFTER_BLOCKS, type NodeConfig, type NodeContainer } from '../infernet/node-config.js'
-import { stringifyJson } from '../json.js'
 import { backoffMs } from '../retry.js'
 import { createAnswerer, type RetryPolicy } from './answer.js'
 import { createContainerClient } from './container-client.js'
@@ -16,71 +12,21 @@ import { containerUrls } from './container-urls.js'
 import { openCoordinator, type CoordinatorView } from './coordinator.js'
 import { createBonds } from './bonds.js'
 import { createDelegated } from './delegated.js'
-import type { DelegatedIntake } from './delegated-intake.js'
 import { createDeliverer } from './deliver.js'
 import { encodeDelegated, encodeDeliverCompute } from './delivery-call.js'
 import { createEventQueue, type EventSink, type NodeEvent } from './events.js'
 import { createFunding } from './funding.js'
 import { openFace, resultsPathOf } from './face.js'
+import { hashRules } from './guard-rules.js'
 import { parseIpRanges } from './ip-rules.js'
 import { openJournal, type Journal } from './journal.js'
-import type { ManagedContainers } from './managed-containers.js'
+import type { InfernetNode, InfernetNodeOptions } from './node-options.js'
 import { createNodeStatus } from './node-status.js'
 import { createLimiter } from './patience.js'
 import { CONTAINER_TIMEOUT_MS } from './run.js'
 import { sendCall } from './send-call.js'
 import { createServing } from './serving.js'
 import { openWallets } from './wallets.js'
-
-export interface InfernetNodeOptions {
-  readonly chain: Chain
-  readonly signer: ChainSigner
-  readonly config: NodeConfig
-  /** A file of this node alone; created when it does not exist. */
-  readonly journalPath: string
-  /** Container id -> base URL, instead of what the configuration says. */
-  readonly containers?: Readonly<Record<string, string>>
-  /** Starts containers once the journal is held, so that two nodes do not work with the same ones. */
-  readonly startContainers?: (see: EventSink) => Promise<ManagedContainers>
-  /** Tells other machines how the node is, too. */
-  readonly isStatusOpen?: boolean
-  /** The time of day, in ms; `now` by default. Results that outlive the process are kept by it. */
-  readonly unixMs?: () => number
-  /** Host of containers that have only a port; `localhost` by default. */
-  readonly containerHost?: string
-  /** Address that the REST face listens on; all of them by default, as the reference node does. */
-  readonly restHost?: string
-  /** Ends the work: nothing new is begun, and what was sent is seen through. */
-  readonly signal?: AbortSignal
-  /** Any clock, in ms. */
-  readonly now: () => number
-  /** Addresses and CIDR blocks of proxies whose `X-Forwarded-For` tells who the client is; none by default. */
-  readonly trustedProxies?: readonly string[]
-  /** Pause between looks at the chain; by default short, and never longer than the configured `sync_period`. */
-  readonly pollMs?: number
-  readonly retry?: RetryPolicy
-  /** Pause between looks at wallets that hold too little to pay. */
-  readonly fundsRecheckMs?: number
-  /** How long transactions under way are waited for at the end. */
-  readonly drainMs?: number
-}
-
-export interface InfernetNode {
-  readonly about: {
-    readonly address: Address
-    readonly chainId: number
-    readonly coordinator: Address
-    readonly containers: readonly string[]
-    /** Of the REST face. */
-    readonly port: number
-  }
-  /** Takes delegated subscriptions, once `run` is iterated. */
-  readonly intake: DelegatedIntake
-  /** Works until the signal aborts or `close` is called, and yields what happens. To be iterated once. */
-  run(): AsyncGenerator<NodeEvent>
-  /** Ends the work and releases everything. */
-  close(): Promise<void>
-}
 
 const POLL_MS = 150
 const DRAIN_MS = 30_000
@@ -327,22 +273,4 @@ async function openOwnJournal(options: InfernetNodeOptions, view: CoordinatorVie
     coordinator: view.coordinator,
     node: signer.address,
   })
-}
-
-/** Changes with everything that the guard looks at, so that ids are judged again by new rules. */
-function hashRules({ chain, containers }: NodeConfig): Hex {
-  const rules = {
-    // Changes with the guard's own rules.
-    version: 2,
-    startingId: chain.snapshot_sync.starting_sub_id,
-    paymentAddress: chain.wallet?.payment_address ?? null,
-    containers: containers.map((container) => ({
-      id: container.id,
-      external: container.external,
-      allowed: container.allowed_addresses,
-      payments: container.accepted_payments,
-      proofs: container.generates_proofs,
-    })),
-  }
-  return `0x${createHash('sha256').update(stringifyJson(rules)).digest('hex')}`
 }

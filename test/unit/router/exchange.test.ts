@@ -1,38 +1,17 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { Pool } from 'undici'
 import { exchange } from '../../../src/lib/router/exchange.js'
 import { CalledOffError, TimeoutError } from '../../../src/lib/router/send.js'
-import {
-  type FakeHost,
-  type HostAnswer,
-  createGate,
-  cut,
-  raw,
-  silence,
-  startFakeHost,
-} from '../../helpers/fake-host.js'
+import { type HostAnswer, createGate, cut, raw, silence } from '../../helpers/fake-host.js'
+import { createHostPools, outgoing } from '../../helpers/host-pools.js'
 import { closedPort } from '../../helpers/http-server.js'
 import { until } from '../../helpers/until.js'
 
-const closers: (() => Promise<void>)[] = []
+const pools = createHostPools()
+const { setUp, poolOf } = pools
 
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
+afterEach(() => pools.close())
 
-async function setUp(...answers: HostAnswer[]): Promise<{ host: FakeHost; pool: Pool }> {
-  const host = await startFakeHost(...answers)
-  return { host, pool: poolOf(host.url, () => host.close()) }
-}
-
-function poolOf(url: string, close: () => Promise<void>, connections = 1): Pool {
-  const pool = new Pool(url, { connections, headersTimeout: 0, bodyTimeout: 0 })
-  closers.push(close, () => pool.destroy())
-  return pool
-}
-
-const outgoing = { method: 'POST', path: '/x', headers: ['x-a', '1'], body: '{"a":1}' } as const
 const patient = { timeoutMs: 20_000, signal: undefined }
 const isFreeOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length === 0
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
